@@ -1,0 +1,139 @@
+/* plan.c: SPDX-License-Identifier: MIT */
+#include "core/plan.h"
+
+#include <stdio.h>
+
+#include "base/error.h"
+
+bool rsm__plan_use_counts(const rsm_use *use, bool working_directories) {
+  return working_directories || (use->how != RSM_USE_CWD && use->how != RSM_USE_ROOT);
+}
+
+void rsm__plan_mask(const rsm_filter_list *filters, rsm_app *app) {
+  switch (rsm__filter_match(filters, app)) {
+    case RSM_NO_SHUTDOWN:
+      app->status |= RSM_APP_SHUTDOWN_MASKED | RSM_APP_RESTART_MASKED;
+      break;
+    case RSM_NO_RESTART:
+      app->status |= RSM_APP_RESTART_MASKED;
+      break;
+  }
+}
+
+static bool stands_in_the_way(const rsm_app *app) {
+  return app->affected && (app->status & RSM_APP_RUNNING) && !(app->status & RSM_APP_SHUTDOWN_MASKED);
+}
+
+uint32_t rsm__plan_reasons(const rsm_list *list) {
+  uint32_t reasons = 0;
+  for (size_t i = 0; i < list->count; i++)
+    if (stands_in_the_way(&list->apps[i])) reasons |= list->apps[i].reboot_reasons;
+  return reasons;
+}
+
+bool rsm__plan_stops(const rsm_app *app) {
+  return stands_in_the_way(app) && app->reboot_reasons == 0;
+}
+
+bool rsm__plan_confirmed(const rsm_app *app, const rsm_shutdown_options *options) {
+  for (size_t i = 0; i < options->confirmed_count; i++) {
+    if (app->process.pid && rsm_process_equal(&app->process, &options->confirmed[i])) return true;
+    for (size_t k = 0; k < app->process_count; k++)
+      if (rsm_process_equal(&app->processes[k], &options->confirmed[i])) return true;
+  }
+  return false;
+}
+
+static const char *subject_of(const rsm_app *app, char *buf, size_t size) {
+  if (app->process.pid)
+    snprintf(buf, size, "%.200s (pid %u)", app->name, (unsigned)app->process.pid);
+  else
+    snprintf(buf, size, "%.200s", app->name);
+  return buf;
+}
+
+static const char *reason_words(uint32_t reasons) {
+  if (reasons & RSM_REBOOT_DETECTED_SELF) return "the installer itself, or what carries it, uses the resources";
+  if (reasons & RSM_REBOOT_CRITICAL_PROCESS) return "a critical process uses the resources";
+  if (reasons & RSM_REBOOT_CRITICAL_SERVICE) return "a critical service uses the resources";
+  if (reasons & RSM_REBOOT_SESSION_MISMATCH) return "a process of another session or namespace uses the resources";
+  return "a process that may not be stopped from here uses the resources";
+}
+
+rsm_status rsm__plan_check(const rsm_list *list, const rsm_shutdown_options *options, rsm_error *reterr) {
+  char subject[240];
+  for (size_t i = 0; i < list->count; i++) {
+    const rsm_app *app = &list->apps[i];
+    if (stands_in_the_way(app) && app->reboot_reasons)
+      return rsm__fail(reterr, RSM_NOACTION_REBOOT, subject_of(app, subject, sizeof subject),
+                       "nothing was shut down: %s", reason_words(app->reboot_reasons));
+  }
+  for (size_t i = 0; options->only_restartable && i < list->count; i++) {
+    const rsm_app *app = &list->apps[i];
+    if (rsm__plan_stops(app) && !app->restartable)
+      return rsm__fail(reterr, RSM_FAIL_SHUTDOWN, subject_of(app, subject, sizeof subject),
+                       "nothing was shut down: an application is not registered for restart");
+  }
+  for (size_t i = 0; options->has_confirmed && i < list->count; i++) {
+    const rsm_app *app = &list->apps[i];
+    if (rsm__plan_stops(app) && !rsm__plan_confirmed(app, options))
+      return rsm__fail(reterr, RSM_MORE_DATA, subject_of(app, subject, sizeof subject),
+                       "nothing was shut down: an application that was not confirmed uses the resources now");
+  }
+  return RSM_OK;
+}
+
+unsigned rsm__plan_rank(const rsm_app *app) {
+  switch (app->type) {
+    case RSM_APP_SERVICE:
+      return 1;
+    case RSM_APP_EXPLORER:
+      return 2;
+    default:
+      return 0;
+  }
+}
+
+int rsm__plan_compare(const rsm_app *a, unsigned depth_a, const rsm_app *b, unsigned depth_b) {
+  unsigned rank_a = rsm__plan_rank(a), rank_b = rsm__plan_rank(b);
+  if (rank_a != rank_b) return rank_a < rank_b ? -1 : 1;
+  if (depth_a != depth_b) return depth_a < depth_b ? -1 : 1;
+  if (a->process.pid != b->process.pid) return a->process.pid < b->process.pid ? -1 : 1;
+  return 0;
+}
+
+rsm__rung rsm__plan_rung(const rsm__ladder *at, uint32_t grace_ms, bool force, uint32_t *ret_wait_ms) {
+  *ret_wait_ms = 0;
+  if (at->ended) return RSM__RUNG_DONE;
+  if (!at->asked) return RSM__RUNG_ASK;
+  if (!at->killed) {
+    if (at->since_asked < grace_ms) {
+      *ret_wait_ms = (uint32_t)(grace_ms - at->since_asked);
+      return RSM__RUNG_WAIT;
+    }
+    return force ? RSM__RUNG_KILL : RSM__RUNG_GIVE_UP;
+  }
+  if (at->since_killed < RSM__PLAN_KILL_WAIT_MS) {
+    *ret_wait_ms = (uint32_t)(RSM__PLAN_KILL_WAIT_MS - at->since_killed);
+    return RSM__RUNG_WAIT;
+  }
+  return RSM__RUNG_GIVE_UP;
+}
+
+rsm_left_why rsm__plan_restart(const rsm__plan_candidate *candidate, bool unregistered) {
+  const rsm_app *app = candidate->app;
+  if (app->status & RSM_APP_RESTART_MASKED) return RSM_LEFT_RESTART_MASKED;
+  /* A worker is its master's business; a program of another kind that registered by itself is its own. */
+  if (candidate->parent_restarted && (candidate->like_parent || !candidate->registered)) return RSM_LEFT_BY_PARENT;
+  if (candidate->registered && (candidate->flags & RSM_RESTART_NO_PATCH)) return RSM_LEFT_NO_PATCH;
+  if (!candidate->registered && app->type != RSM_APP_SERVICE && !unregistered) return RSM_LEFT_NOT_REGISTERED;
+  if (candidate->other_user) return RSM_LEFT_OTHER_USER;
+  if (candidate->obstacle) return RSM_LEFT_NOT_RESTORABLE;
+  return RSM_LEFT_NONE;
+}
+
+unsigned rsm__plan_percent(size_t done, size_t total, bool finished) {
+  if (finished) return 100;
+  unsigned percent = total ? (unsigned)(done * 100 / total) : 0;
+  return percent > 99 ? 99 : percent;
+}

@@ -1,0 +1,63 @@
+/* plan.h: what can be decided without an operating system. Pure functions: no clock, no state, no system.
+ * SPDX-License-Identifier: MIT */
+#ifndef RSM_CORE_PLAN_H
+#define RSM_CORE_PLAN_H
+
+#include "core/filter.h"
+#include "core/list.h"
+
+/* Does this use stand in the way of a replacement? Working and root directories do not, unless asked for. */
+bool rsm__plan_use_counts(const rsm_use *use, bool working_directories);
+
+/* Sets the masked bits that the filters ask for. */
+void rsm__plan_mask(const rsm_filter_list *filters, rsm_app *app);
+
+/* The list's reboot reasons: of those that run, stand in the way and are not masked by a no_shutdown filter. */
+uint32_t rsm__plan_reasons(const rsm_list *list);
+
+/* Will a shutdown of this list stop the application? */
+bool rsm__plan_stops(const rsm_app *app);
+
+/* May a shutdown begin? RSM_NOACTION_REBOOT, RSM_FAIL_SHUTDOWN (only_restartable), RSM_MORE_DATA (not confirmed): then
+ * nothing may be touched; reterr names the culprit. */
+rsm_status rsm__plan_check(const rsm_list *list, const rsm_shutdown_options *options, rsm_error *reterr);
+/* Is the application among those that the caller confirmed? */
+bool rsm__plan_confirmed(const rsm_app *app, const rsm_shutdown_options *options);
+
+/* Order of stopping: ranks 0 (windows, console, other applications), 1 (services), 2 (the desktop's shell). */
+enum { RSM__PLAN_RANKS = 3 };
+unsigned rsm__plan_rank(const rsm_app *app);
+/* Less than 0: a is stopped before b: by rank, then parents (smaller depth) first, then by pid. Restart: the reverse. */
+int rsm__plan_compare(const rsm_app *a, unsigned depth_a, const rsm_app *b, unsigned depth_b);
+
+/* The ladder that one application climbs down. Times in ms since the step named. */
+typedef enum rsm__rung {
+  RSM__RUNG_ASK,
+  RSM__RUNG_WAIT, /* until *ret_wait_ms have passed or it has ended */
+  RSM__RUNG_KILL,
+  RSM__RUNG_GIVE_UP,
+  RSM__RUNG_DONE
+} rsm__rung;
+typedef struct rsm__ladder {
+  bool ended, asked, killed;
+  uint64_t since_asked, since_killed;
+} rsm__ladder;
+enum { RSM__PLAN_KILL_WAIT_MS = 5000 }; /* a killed process in an uninterruptible wait must not hold us for ever */
+rsm__rung rsm__plan_rung(const rsm__ladder *at, uint32_t grace_ms, bool force, uint32_t *ret_wait_ms);
+
+/* Shall a stopped application be started, and if not, why not? */
+typedef struct rsm__plan_candidate {
+  const rsm_app *app;
+  bool registered;       /* it had registered for restart */
+  uint32_t flags;        /* RSM_RESTART_NO_ bits of the registration */
+  const char *obstacle;  /* why its surroundings cannot be made again; NULL: they can */
+  bool other_user;       /* the obstacle is that it belongs to somebody else */
+  bool parent_restarted; /* a stopped ancestor was started again */
+  bool like_parent;      /* that ancestor ran the same program */
+} rsm__plan_candidate;
+rsm_left_why rsm__plan_restart(const rsm__plan_candidate *candidate, bool unregistered);
+
+/* Share of what is done, as a percentage that only success brings to 100. */
+unsigned rsm__plan_percent(size_t done, size_t total, bool finished);
+
+#endif
