@@ -1,0 +1,65 @@
+/* process.h: a process held by a handle (Linux: pidfd), what is known about it, and the three things done to it.
+ *
+ * The handle is opened first, then facts are read, then the handle is asked whether the process is still there: only then
+ * do the facts belong to it. Everything that acts does so through the handle, never through a number.
+ * SPDX-License-Identifier: MIT */
+#ifndef RSM_OS_PROCESS_H
+#define RSM_OS_PROCESS_H
+
+#include "base/arena.h"
+#include "rsm.h"
+
+typedef struct rsm__process rsm__process;
+
+/* Opens the process that id names. id->start_time 0: whoever has the pid now. RSM_NOT_FOUND: it is gone, or the pid or
+ * the start time is another process'. RSM_BUSY: no descriptors left (the caller may retry when it has closed some). */
+rsm_status rsm__process_open(const rsm_process *id, rsm__process **ret_process, rsm_error *reterr);
+rsm__process *rsm__process_close(rsm__process *process); /* NULL-tolerant; returns NULL */
+const rsm_process *rsm__process_id(const rsm__process *process); /* complete: start_time and, if there is one, instance */
+
+/* False from the moment that its last thread has ended, reaped or not. */
+bool rsm__process_alive(const rsm__process *process);
+
+/* May we signal it? RSM_ACCESS_DENIED; RSM_NOT_FOUND: it has ended. Sends nothing. */
+rsm_status rsm__process_permit(const rsm__process *process, rsm_error *reterr);
+/* Asks it to end: SIGHUP for an interactive shell, else SIGTERM; then SIGCONT, since a stopped job must wake to obey. */
+rsm_status rsm__process_ask(const rsm__process *process, rsm_error *reterr);
+rsm_status rsm__process_kill(const rsm__process *process, rsm_error *reterr);
+
+typedef struct rsm__process_facts {
+  rsm_process parent;   /* pid 0: none that we can see */
+  bool zombie;          /* has ended, not yet reaped */
+  bool kernel_thread;   /* no program of its own */
+  bool same_namespaces; /* same pid and user namespace as ours (false: we cannot name it safely) */
+  uint32_t uid;         /* effective */
+  const char *user;
+  const char *name; /* never NULL: the program file's name, else the kernel's short name */
+  const char *exe;  /* program file without " (deleted)"; NULL: not readable */
+  const char *const *command;
+  size_t command_count;
+  int64_t started_at;
+  bool has_terminal;         /* has a controlling terminal */
+  const char *logon_session; /* logind's id from the cgroup or the audit session; NULL */
+  const char *session_core;  /* why it is part of the session's core ("the system message bus"); NULL: it is not */
+} rsm__process_facts;
+
+/* What is known of the process; text in the arena. What may not be read is NULL. RSM_NOT_FOUND: it ended meanwhile. */
+rsm_status rsm__process_facts_get(const rsm__process *process, rsm__arena *arena, rsm__process_facts *ret_facts,
+                                  rsm_error *reterr);
+
+uint32_t rsm__process_self(void); /* our pid, asked anew at each call: a forked child must notice */
+/* We and our ancestors, nearest first, [0] being ourselves. In the arena. */
+rsm_status rsm__process_ancestors(rsm__arena *arena, const rsm_process **ret_ancestors, size_t *ret_count,
+                                  rsm_error *reterr);
+
+/* Marks of this boot and of our pid namespace, so that a record of another boot or namespace is never taken for ours. */
+typedef struct rsm__here {
+  char boot[40];
+  uint64_t pid_namespace;
+} rsm__here;
+rsm_status rsm__process_here(rsm__here *ret_here, rsm_error *reterr);
+
+/* How many process handles may be kept open at once: half of the descriptors that we may still open, at least 8. */
+size_t rsm__process_budget(void);
+
+#endif
