@@ -1,0 +1,123 @@
+/* classify.c: SPDX-License-Identifier: MIT */
+#include "builtin/classify.h"
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "os/launch.h"
+#include "os/registration.h"
+#include "os/service.h"
+#include "os/user.h"
+
+rsm_status rsm__classifier_init(rsm__classifier *classifier, const rsm_process *stoppable, size_t count,
+                                rsm_error *reterr) {
+  *classifier = (rsm__classifier){.stoppable = stoppable, .stoppable_count = count};
+  return rsm__process_ancestors(&classifier->arena, &classifier->ancestors, &classifier->ancestor_count, reterr);
+}
+
+void rsm__classifier_done(rsm__classifier *classifier) {
+  rsm__arena_done(&classifier->arena);
+}
+
+static bool is_among(const rsm_process *process, const rsm_process *set, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (rsm_process_equal(process, &set[i])) return true;
+  return false;
+}
+
+/* Ourselves, or an ancestor (shell, terminal, ssh) that the caller did not except. */
+static bool is_self(const rsm__classifier *classifier, const rsm_process *process) {
+  if (!is_among(process, classifier->ancestors, classifier->ancestor_count)) return false;
+  bool ourselves = rsm_process_equal(process, &classifier->ancestors[0]);
+  return ourselves || !is_among(process, classifier->stoppable, classifier->stoppable_count);
+}
+
+static void make_critical(rsm_app *app, uint32_t reason, const char *note) {
+  app->type = RSM_APP_CRITICAL;
+  app->reboot_reasons |= reason;
+  app->note = note;
+}
+
+static rsm_status set_type(const rsm__classifier *classifier, const rsm__process *process, rsm__arena *arena,
+                           rsm__subject *subject, rsm_error *reterr) {
+  rsm_app *app = &subject->app;
+  const rsm__process_facts *facts = &subject->facts;
+  if (is_self(classifier, &app->process)) {
+    make_critical(app, RSM_REBOOT_DETECTED_SELF, "the installer itself, or what carries it");
+    return RSM_OK;
+  }
+  if (app->process.pid == 1 || facts->kernel_thread || facts->session_core) {
+    make_critical(app, RSM_REBOOT_CRITICAL_PROCESS, facts->session_core);
+    return RSM_OK;
+  }
+  rsm__service service;
+  rsm_status status = rsm__service_of(process, arena, &service, reterr);
+  if (status != RSM_OK) return status;
+  if (service.name && !service.carries_us) {
+    rsm_error why;
+    app->type = RSM_APP_SERVICE;
+    app->service = service.name;
+    app->restartable = true;
+    app->restart_by = RSM_RESTART_BY_SERVICE;
+    if (rsm__service_control(&why) != RSM_OK) {
+      app->reboot_reasons |= RSM_REBOOT_PERMISSION_DENIED;
+      app->note = rsm__arena_strdup(arena, why.detail);
+    }
+  } else {
+    app->type = facts->has_terminal ? RSM_APP_CONSOLE : RSM_APP_UNKNOWN;
+  }
+  return RSM_OK;
+}
+
+/* Would it come back after an update, and by what? */
+static rsm_status set_restart(const rsm__process *process, rsm__arena *arena, rsm__subject *subject,
+                              rsm_error *reterr) {
+  rsm_app *app = &subject->app;
+  RSM_CLEAN_BUFFER rsm__buffer capture = {0};
+  rsm__registration registration;
+  const char *obstacle = NULL;
+  rsm_status status = rsm__registration_get(process, arena, &registration, reterr);
+  if (status == RSM_OUT_OF_MEMORY) return status;
+  bool registered = status == RSM_OK && !(registration.flags & RSM_RESTART_NO_PATCH);
+  status = rsm__launch_capture(process, false, arena, &capture, &obstacle, reterr);
+  if (status == RSM_OUT_OF_MEMORY || status == RSM_NOT_FOUND) return status;
+  if (status != RSM_OK) obstacle = "its surroundings may not be read from here";
+  app->restartable = registered && !obstacle;
+  if (!obstacle) app->restart_by = registered ? RSM_RESTART_BY_REGISTRATION : RSM_RESTART_BY_COMMAND;
+  if (!app->note) app->note = obstacle;
+  return RSM_OK;
+}
+
+static void set_permission(const rsm__process *process, rsm__subject *subject) {
+  rsm_app *app = &subject->app;
+  if (!subject->facts.same_namespaces) {
+    app->reboot_reasons |= RSM_REBOOT_SESSION_MISMATCH;
+    if (!app->note) app->note = "it runs in another pid or user namespace";
+  }
+  if (app->type != RSM_APP_SERVICE && rsm__process_permit(process, NULL) == RSM_ACCESS_DENIED)
+    app->reboot_reasons |= RSM_REBOOT_PERMISSION_DENIED;
+}
+
+rsm_status rsm__classify(const rsm__classifier *classifier, const rsm__process *process, rsm__arena *arena,
+                         rsm__subject *ret_subject, rsm_error *reterr) {
+  rsm__subject subject = {0};
+  rsm__process_facts *facts = &subject.facts;
+  rsm_status status = rsm__process_facts_get(process, arena, facts, reterr);
+  if (status != RSM_OK) return status;
+  subject.app = (rsm_app){.process = *rsm__process_id(process),
+                          .started_at = facts->started_at,
+                          .name = facts->name,
+                          .status = RSM_APP_RUNNING,
+                          .logon_session = facts->logon_session,
+                          .user = facts->user,
+                          .exe = facts->exe,
+                          .command = facts->command,
+                          .command_count = facts->command_count};
+  status = set_type(classifier, process, arena, &subject, reterr);
+  if (status != RSM_OK) return status;
+  rsm_app *app = &subject.app;
+  if (!(app->reboot_reasons & RSM_REBOOT_DETECTED_SELF)) set_permission(process, &subject); /* self stands alone */
+  if (app->type != RSM_APP_CRITICAL && app->type != RSM_APP_SERVICE)
+    status = set_restart(process, arena, &subject, reterr);
+  if (status == RSM_OK) *ret_subject = subject;
+  return status;
+}

@@ -1,0 +1,29 @@
+/* classify.h: what a process is, and what stands in the way of stopping it. SPDX-License-Identifier: MIT */
+#ifndef RSM_BUILTIN_CLASSIFY_H
+#define RSM_BUILTIN_CLASSIFY_H
+
+#include "os/process.h"
+#include "rsm.h"
+
+typedef struct rsm__classifier {
+  rsm__arena arena;
+  const rsm_process *ancestors; /* ours, [0] being ourselves */
+  size_t ancestor_count;
+  const rsm_process *stoppable; /* ancestors that may be stopped all the same */
+  size_t stoppable_count;
+} rsm__classifier;
+
+rsm_status rsm__classifier_init(rsm__classifier *classifier, const rsm_process *stoppable, size_t count,
+                                rsm_error *reterr);
+void rsm__classifier_done(rsm__classifier *classifier);
+
+typedef struct rsm__subject {
+  rsm__process_facts facts;
+  rsm_app app; /* all but its uses; text in the arena */
+} rsm__subject;
+
+/* RSM_NOT_FOUND: it ended meanwhile. */
+rsm_status rsm__classify(const rsm__classifier *classifier, const rsm__process *process, rsm__arena *arena,
+                         rsm__subject *ret_subject, rsm_error *reterr);
+
+#endif

@@ -1,0 +1,181 @@
+/* start.c: restart: under the session's lock, in the reverse order of stopping, each application exactly once.
+ *
+ * Once: a started process writes its own launch record and holds the lock until it runs its program. Whoever comes after a
+ * crash waits for the lock, then finds a whole record (it was started) or none (it was not).
+ *
+ * call                 | purpose                            | blocks
+ * rsm__lock_acquire    | a start under way elsewhere        | at most LOCK_MS
+ * rsm__journal_settle  | those asked, not known to be down  | for the rest of their grace
+ * rsm__launch_start    | one program                        | until it runs; 10 s at most
+ * SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "builtin/builtin.h"
+#include "os/launch.h"
+
+enum { LOCK_MS = 15000 };
+
+typedef struct restart {
+  rsm__operation *op;
+  rsm__journal *journal;
+  rsm__lock *lock;
+  rsm__entry **entries; /* those that are down, in the order of starting */
+  size_t count, done, failed;
+  bool unregistered;
+  rsm__arena arena;
+} restart;
+
+static void restart_done(restart *r) {
+  r->lock = rsm__lock_release(r->lock);
+  rsm__free(r->entries);
+  rsm__arena_done(&r->arena);
+}
+
+static const rsm__entry *parent_of(const restart *r, const rsm__entry *entry) {
+  return entry->parent ? r->journal->entries[entry->parent - 1] : NULL;
+}
+
+static bool same_program(const rsm__entry *a, const rsm__entry *b) {
+  return a->app.exe && b->app.exe && strcmp(a->app.exe, b->app.exe) == 0;
+}
+
+/* What the filters say now; what an earlier primary's filters said about its own is kept. */
+static void mask_again(const restart *r, rsm__entry *entry) {
+  if (!entry->adopted) entry->app.status &= ~(uint32_t)(RSM_APP_SHUTDOWN_MASKED | RSM_APP_RESTART_MASKED);
+  rsm__filters_mask(&r->op->session->filters, &entry->app);
+}
+
+static rsm_left_why decide(const restart *r, const rsm__entry *entry) {
+  const rsm__entry *ancestor = parent_of(r, entry);
+  while (ancestor && ancestor->fate != RSM__FATE_RESTARTED) ancestor = parent_of(r, ancestor);
+  rsm__plan_candidate candidate = {.app = &entry->app,
+                                   .registered = entry->registered,
+                                   .flags = entry->flags,
+                                   .obstacle = entry->obstacle,
+                                   .other_user = entry->other_user,
+                                   .parent_restarted = ancestor != NULL,
+                                   .like_parent = ancestor && same_program(entry, ancestor)};
+  return rsm__plan_restart(&candidate, r->unregistered);
+}
+
+static rsm_status launch(restart *r, rsm__entry *entry, rsm__launched *ret_launched, rsm_error *reterr) {
+  rsm__dir *dir = r->op->session->stored.dir;
+  rsm__file *record = NULL;
+  char name[32];
+  rsm__journal_start_name(entry, name, sizeof name);
+  rsm_status status = rsm__dir_remove(dir, name, reterr); /* an attempt that started nothing: we hold the lock */
+  if (status == RSM_OK) status = rsm__file_create(dir, name, &record, reterr);
+  if (status != RSM_OK) return status;
+  rsm__launch_request request = {.capture = entry->capture,
+                                 .capture_length = entry->capture_length,
+                                 .args = entry->registered ? entry->args : NULL,
+                                 .arg_count = entry->registered ? entry->arg_count : 0,
+                                 .record = record,
+                                 .lock = r->lock};
+  status = rsm__launch_start(&request, &r->arena, ret_launched, reterr);
+  rsm__file_close(record);
+  return status;
+}
+
+static rsm_status start_one(restart *r, rsm__entry *entry, rsm_error *reterr) {
+  rsm__launched launched = {0};
+  rsm_error why = {0};
+  rsm__operation_emit(r->op, RSM_ACTION_START, &entry->app, NULL);
+  if (rsm__task_cancelled(r->op->task)) return RSM_OK;
+  entry->app.error = (rsm_error){0};
+  rsm_status status = launch(r, entry, &launched, &why);
+  if (status == RSM_OUT_OF_MEMORY) return rsm__fail_memory(reterr);
+  r->done++;
+  r->op->percent = rsm__plan_percent(r->done, r->count, false);
+  if (status == RSM_OK) {
+    entry->app.restarted_as = launched.process;
+    if (launched.note) entry->app.note = rsm__arena_strdup(&r->journal->arena, launched.note);
+    status = rsm__journal_mark(r->journal, entry, RSM__FATE_RESTARTED, reterr);
+    rsm__operation_emit(r->op, RSM_ACTION_RESTARTED, &entry->app, NULL);
+    return status;
+  }
+  r->failed++;
+  entry->app.error = why;
+  status = rsm__journal_mark(r->journal, entry, RSM__FATE_FAILED, reterr);
+  rsm__operation_emit(r->op, RSM_ACTION_FAILED, &entry->app, &why);
+  return status;
+}
+
+static rsm_status leave_one(restart *r, rsm__entry *entry, rsm_left_why why, rsm_error *reterr) {
+  r->done++;
+  r->op->percent = rsm__plan_percent(r->done, r->count, false);
+  entry->app.left_why = why;
+  if (why == RSM_LEFT_NOT_RESTORABLE || why == RSM_LEFT_OTHER_USER) entry->app.note = entry->obstacle;
+  return rsm__journal_mark(r->journal, entry, RSM__FATE_LEFT, reterr);
+}
+
+/* followers: those with a stopped ancestor, whose own start depends on how that one's went: they come last. */
+static rsm_status start_all(restart *r, bool followers, rsm_error *reterr) {
+  rsm_status status = RSM_OK;
+  for (size_t i = 0; i < r->count && status == RSM_OK; i++) {
+    rsm__entry *entry = r->entries[i];
+    if ((entry->parent != 0) != followers) continue;
+    rsm__task_checkpoint(r->op->task);
+    if (rsm__task_cancelled(r->op->task)) return RSM_OK;
+    mask_again(r, entry);
+    rsm_left_why why = decide(r, entry);
+    entry->app.left_why = RSM_LEFT_NONE;
+    status = why == RSM_LEFT_NONE ? start_one(r, entry, reterr) : leave_one(r, entry, why, reterr);
+  }
+  return status;
+}
+
+static rsm_status collect(restart *r, rsm_error *reterr) {
+  r->entries = rsm__calloc(r->journal->count, sizeof(rsm__entry *));
+  if (!r->entries) return rsm__fail_memory(reterr);
+  for (size_t i = r->journal->count; i-- > 0;) /* the journal is in the order of stopping */
+    if (rsm__entry_is_down(r->journal->entries[i])) r->entries[r->count++] = r->journal->entries[i];
+  return RSM_OK;
+}
+
+static rsm_status report_all(const restart *r, rsm_report *report, rsm_error *reterr) {
+  rsm_status status = RSM_OK;
+  for (size_t i = 0; i < r->count && status == RSM_OK; i++) {
+    const rsm__entry *entry = r->entries[i];
+    rsm_outcome outcome = entry->fate == RSM__FATE_RESTARTED ? RSM_OUTCOME_RESTARTED
+                          : entry->fate == RSM__FATE_FAILED  ? RSM_OUTCOME_FAILED
+                                                             : RSM_OUTCOME_LEFT_STOPPED;
+    status = rsm__report_add(report, outcome, &entry->app, reterr);
+  }
+  return status;
+}
+
+static rsm_status verdict(const restart *r, rsm_error *reterr) {
+  if (r->failed) {
+    for (size_t i = 0; i < r->count; i++) {
+      const rsm__entry *entry = r->entries[i];
+      if (entry->fate != RSM__FATE_FAILED) continue;
+      char words[384];
+      return rsm__fail(reterr, RSM_FAIL_RESTART, entry->app.name, "%zu of %zu could not be started: %.250s", r->failed,
+                       r->count, rsm_error_format(&entry->app.error, words, sizeof words));
+    }
+  }
+  if (r->done < r->count)
+    return rsm__fail(reterr, RSM_CANCELLED, NULL, "cancelled: %zu are still stopped", r->count - r->done);
+  return RSM_OK;
+}
+
+rsm_status rsm__start_run(rsm__operation *op, rsm_error *reterr) {
+  rsm__builtin *session = op->session;
+  const rsm_restart_options *options = &op->request.restart;
+  RSM_CLEAN(restart_done) restart r = {.op = op, .journal = &session->journal};
+  r.unregistered = options->has_unregistered ? options->unregistered : session->owner.restart_unregistered;
+  rsm_report *report = op->report = rsm__report_new();
+  if (!report) return rsm__fail_memory(reterr);
+  rsm_status status = rsm__journal_settle(r.journal, op->task, true, reterr);
+  if (status == RSM_OK) status = collect(&r, reterr);
+  if (status == RSM_OK && r.count) status = rsm__lock_acquire(session->stored.dir, "lock", LOCK_MS, &r.lock, reterr);
+  if (status == RSM_OK) status = start_all(&r, false, reterr);
+  if (status == RSM_OK) status = start_all(&r, true, reterr);
+  rsm_status reported = report_all(&r, report, status == RSM_OK ? reterr : NULL);
+  if (status == RSM_OK) status = reported;
+  return status == RSM_OK ? verdict(&r, reterr) : status;
+}
