@@ -1,0 +1,39 @@
+# Thin: what to type. The work is in CMakeLists.txt and tools/.
+MAKEFLAGS += --no-print-directory
+PREFIX ?= /usr/local
+JOBS ?= $(shell nproc)
+FILTER ?=
+
+.PHONY: all demo test lint format install clean help
+
+all: ## build the library and the Lua module (build/release)
+	@tools/install-missing build
+	@cmake --preset release
+	@cmake --build --preset release -j $(JOBS)
+
+demo: ## update a program while it runs, with two installers
+	@tools/install-missing demo
+	@cmake --preset release > /dev/null
+	@cmake --build --preset release -j $(JOBS) > /dev/null
+	@tools/demo
+
+test: ## everything, with sanitizers; FILTER=pattern picks specs by name
+	@tools/install-missing test
+	@FILTER='$(FILTER)' JOBS='$(JOBS)' tools/run-tests
+
+lint: ## formatting, clang-tidy, luacheck, cppcheck, layers
+	@tools/install-missing lint
+	@JOBS='$(JOBS)' tools/run-lint
+
+format: ## rewrite the C sources in the project's format
+	@tools/install-missing lint
+	@find src spec/c examples -name '*.[ch]' -print0 | xargs -0r clang-format -i
+
+install: all ## install below PREFIX (/usr/local)
+	@cmake --install build/release --prefix '$(abspath $(PREFIX))'
+
+clean: ## remove what was built
+	@rm -rf build build.luarocks
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile

@@ -1,0 +1,47 @@
+# Everything that is built and run for tests only. Every spec/c/test_*.c is a program and a test of its own.
+set(test_environment "RSM_BUILD=${PROJECT_BINARY_DIR}" "RSM_SOURCE=${PROJECT_SOURCE_DIR}"
+  "UBSAN_OPTIONS=print_stacktrace=1")
+
+function(rsm_add_test name)
+  add_test(NAME ${name} COMMAND ${ARGN} WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
+  set_tests_properties(${name} PROPERTIES TIMEOUT 120 ENVIRONMENT "${test_environment}")
+endfunction()
+
+file(GLOB test_sources CONFIGURE_DEPENDS spec/c/test_*.c)
+foreach(source IN LISTS test_sources)
+  get_filename_component(name "${source}" NAME_WE)
+  add_executable(${name} "${source}")
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/spec")
+  target_link_libraries(${name} PRIVATE rsm rsm_flags)
+  rsm_add_test(${name} $<TARGET_FILE:${name}>)
+endforeach()
+
+# The fixture program: never sanitized, and static, so that neither a sanitizer's library nor one that is preloaded
+# into the tests' Lua shows up among what it holds.
+add_executable(holder spec/c/holder.c)
+target_link_libraries(holder PRIVATE rsm_warnings Threads::Threads)
+target_link_options(holder PRIVATE -static)
+
+# Another one, which gives a pid away twice and asks the library itself who has it.
+add_executable(recycle spec/c/recycle.c)
+target_link_libraries(recycle PRIVATE rsm rsm_flags)
+
+if(RSM_SANITIZE)
+  add_library(preload_once MODULE spec/c/preload_once.c)
+  target_link_libraries(preload_once PRIVATE rsm_warnings)
+endif()
+
+# The public header alone, as strict C99 and as C++.
+set(header "${PROJECT_SOURCE_DIR}/src/rsm.h")
+set(strict -pedantic -Wall -Wextra -Werror -fsyntax-only)
+rsm_add_test(header_c99 ${CMAKE_C_COMPILER} -std=c99 ${strict} -x c "${header}")
+find_program(RSM_CXX NAMES g++ clang++)
+if(RSM_CXX)
+  rsm_add_test(header_cxx ${RSM_CXX} -std=c++11 ${strict} -x c++ "${header}")
+endif()
+
+find_program(RSM_LUA NAMES lua5.4 lua54 lua)
+if(RSM_LUA)
+  rsm_add_test(layers ${RSM_LUA} tools/check-layers)
+  rsm_add_test(layers_self_test ${RSM_LUA} tools/check-layers --self-test)
+endif()
