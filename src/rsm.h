@@ -6,8 +6,9 @@
  * key and register their own resources (secondary installers).
  *
  * Conventions
- *  - Every function that can fail returns rsm_status and fills *reterr, which may be NULL. Outputs are named ret_... and
- *    are untouched on failure. What is returned through ret_ belongs to the caller; plain returned pointers are borrowed.
+ *  - Every function that can fail returns rsm_status and fills *reterr, which may be NULL. Outputs are named ret_...
+ * and are untouched on failure. What is returned through ret_ belongs to the caller; plain returned pointers are
+ * borrowed.
  *  - Option structs: all zero means the defaults; NULL means all zero.
  *  - Text is UTF-8; on Linux a path is its bytes as they are.
  *  - A session and what comes from it is used by one thread at a time; rsm_session_cancel alone may come from another.
@@ -78,11 +79,11 @@ RSM_API const char *rsm_status_message(rsm_status status);
 /* What went wrong, in the caller's memory: filling it never allocates. All text is NUL-terminated, cut if too long. */
 typedef struct rsm_error {
   rsm_status status;
-  int os_code;        /* errno or GetLastError() of the failed call; 0 if no system call failed */
-  const char *call;   /* the system call that failed, static text; NULL if none */
-  char subject[256];  /* the path, process or service concerned; "" if none */
-  char detail[384];   /* what was wrong and what to do about it; "" means: the status' message says it */
-  char os_text[96];   /* the system's own words for os_code */
+  int os_code;       /* errno or GetLastError() of the failed call; 0 if no system call failed */
+  const char *call;  /* the system call that failed, static text; NULL if none */
+  char subject[256]; /* the path, process or service concerned; "" if none */
+  char detail[384];  /* what was wrong and what to do about it; "" means: the status' message says it */
+  char os_text[96];  /* the system's own words for os_code */
 } rsm_error;
 
 /* Writes one line, "detail: 'subject' (call: os_text)", into buf (size > 0) and returns buf. */
@@ -91,7 +92,8 @@ RSM_API const char *rsm_error_format(const rsm_error *error, char *buf, size_t s
 /* "0.1.0" */
 RSM_API const char *rsm_version(void);
 
-/* ---- Processes, applications, lists ---------------------------------------------------------------------------------- */
+/* ---- Processes, applications, lists
+ * ---------------------------------------------------------------------------------- */
 
 /* Identifies a process for ever, unlike its pid alone. */
 typedef struct rsm_process {
@@ -241,7 +243,8 @@ RSM_API size_t rsm_report_count(const rsm_report *report, rsm_outcome outcome);
 RSM_API const rsm_app *rsm_report_at(const rsm_report *report, rsm_outcome outcome, size_t index);
 RSM_API rsm_report *rsm_report_free(rsm_report *report);
 
-/* ---- Sessions ---------------------------------------------------------------------------------------------------------- */
+/* ---- Sessions
+ * ---------------------------------------------------------------------------------------------------------- */
 
 #define RSM_KEY_LENGTH 32
 #define RSM_KEY_VARIABLE "RESTARTMANAGER_SESSION_KEY"
@@ -250,9 +253,9 @@ typedef enum rsm_role { RSM_PRIMARY, RSM_SECONDARY } rsm_role;
 typedef struct rsm_session rsm_session;
 
 typedef struct rsm_start_options {
-  const char *manager;       /* "builtin", "system", "fake"; NULL: this system's default */
-  const char *name;          /* for people and for recovery: the installer's name; at most 255 bytes; NULL: none */
-  bool restart_unregistered; /* restart's default for applications that did not register; kept in the journal */
+  const char *manager;          /* "builtin", "system", "fake"; NULL: this system's default */
+  const char *name;             /* for people and for recovery: the installer's name; at most 255 bytes; NULL: none */
+  bool restart_unregistered;    /* restart's default for applications that did not register; kept in the journal */
   const rsm_process *stoppable; /* ancestors of ours that may be stopped all the same */
   size_t stoppable_count;
 } rsm_start_options;
@@ -262,7 +265,8 @@ RSM_API bool rsm_manager_known(const char *name);
 
 /* Starts a session; the caller becomes its primary installer.
  * RSM_BAD_ARGUMENTS: unknown manager, bad name. RSM_NOT_SUPPORTED: the manager is not available on this system.
- * RSM_ACCESS_DENIED, RSM_WRITE_FAULT: no private place for the session; the detail names each place and what is wrong. */
+ * RSM_ACCESS_DENIED, RSM_WRITE_FAULT: no private place for the session; the detail names each place and what is wrong.
+ */
 RSM_API rsm_status rsm_session_start(const rsm_start_options *options, rsm_session **ret_session, rsm_error *reterr);
 
 /* Joins a running session as a secondary installer. key: 32 hex digits in either case; NULL: from RSM_KEY_VARIABLE.
@@ -308,7 +312,8 @@ RSM_API size_t rsm_sessions_count(const rsm_sessions *sessions);
 RSM_API const rsm_session_info *rsm_sessions_at(const rsm_sessions *sessions, size_t index);
 RSM_API rsm_sessions *rsm_sessions_free(rsm_sessions *sessions);
 
-/* ---- Resources --------------------------------------------------------------------------------------------------------- */
+/* ---- Resources
+ * --------------------------------------------------------------------------------------------------------- */
 
 typedef struct rsm_resources {
   const char *const *files; /* relative paths are made absolute now; missing ones and directories are welcome */
@@ -338,7 +343,8 @@ RSM_API size_t rsm_resource_list_count(const rsm_resource_list *list);
 RSM_API const rsm_resource *rsm_resource_list_at(const rsm_resource_list *list, size_t index);
 RSM_API rsm_resource_list *rsm_resource_list_free(rsm_resource_list *list);
 
-/* ---- Filters ----------------------------------------------------------------------------------------------------------- */
+/* ---- Filters
+ * ----------------------------------------------------------------------------------------------------------- */
 
 typedef enum rsm_filter_action { RSM_NO_RESTART = 1, RSM_NO_SHUTDOWN = 2 } rsm_filter_action;
 /* Exactly one of exe, process.pid, service is set. */
@@ -359,7 +365,8 @@ RSM_API size_t rsm_filter_list_count(const rsm_filter_list *list);
 RSM_API const rsm_filter *rsm_filter_list_at(const rsm_filter_list *list, size_t index);
 RSM_API rsm_filter_list *rsm_filter_list_free(rsm_filter_list *list);
 
-/* ---- Operations: list, shutdown, restart ------------------------------------------------------------------------------- */
+/* ---- Operations: list, shutdown, restart
+ * ------------------------------------------------------------------------------- */
 
 typedef struct rsm_op rsm_op;
 
@@ -368,10 +375,10 @@ typedef struct rsm_list_options {
 } rsm_list_options;
 
 typedef struct rsm_shutdown_options {
-  bool force;                 /* kill what does not obey in time; it is asked first all the same */
-  bool only_restartable;      /* RSM_FAIL_SHUTDOWN and nothing touched unless every one is restartable */
-  uint32_t timeout_ms;        /* grace of a rank; 0: 30,000 */
-  uint32_t service_timeout_ms; /* 0: 20,000 */
+  bool force;                   /* kill what does not obey in time; it is asked first all the same */
+  bool only_restartable;        /* RSM_FAIL_SHUTDOWN and nothing touched unless every one is restartable */
+  uint32_t timeout_ms;          /* grace of a rank; 0: 30,000 */
+  uint32_t service_timeout_ms;  /* 0: 20,000 */
   const rsm_process *confirmed; /* who may be stopped: others using the files now: RSM_MORE_DATA, nothing touched */
   size_t confirmed_count;
   bool has_confirmed;
@@ -410,8 +417,9 @@ typedef struct rsm_event {
   rsm_error error;    /* of RSM_ACTION_FAILED */
 } rsm_event;
 
-/* Moves the operation on for at most timeout_ms (0: never blocks, UINT32_MAX: until something happens) and returns after
- * at most one event. RSM_PENDING: keep stepping. RSM_OK: done, for ever after; rsm_op_status tells how it went. */
+/* Moves the operation on for at most timeout_ms (0: never blocks, UINT32_MAX: until something happens) and returns
+ * after at most one event. RSM_PENDING: keep stepping. RSM_OK: done, for ever after; rsm_op_status tells how it went.
+ */
 RSM_API rsm_status rsm_op_step(rsm_op *op, uint32_t timeout_ms, rsm_event *ret_event);
 /* 0..100, never falling; 100 only if done and successful. */
 RSM_API unsigned rsm_op_percent(const rsm_op *op);
@@ -439,19 +447,22 @@ RSM_API rsm_status rsm_session_shutdown(rsm_session *session, const rsm_shutdown
 RSM_API rsm_status rsm_session_restart(rsm_session *session, const rsm_restart_options *options,
                                        rsm_report **ret_report, rsm_error *reterr);
 
-/* ---- Running a secondary installer ------------------------------------------------------------------------------------- */
+/* ---- Running a secondary installer
+ * ------------------------------------------------------------------------------------- */
 
 typedef struct rsm_exit {
   bool signaled;
   int code; /* exit code, or the signal's number */
 } rsm_exit;
 
-/* Runs argv[0] (searched in PATH, no shell) with the session key in RSM_KEY_VARIABLE, waits for it. Primary or secondary.
- * RSM_INSTALL_FAILURE: it ended other than by exit code 0. RSM_FILE_NOT_FOUND, RSM_ACCESS_DENIED: could not be run. */
+/* Runs argv[0] (searched in PATH, no shell) with the session key in RSM_KEY_VARIABLE, waits for it. Primary or
+ * secondary. RSM_INSTALL_FAILURE: it ended other than by exit code 0. RSM_FILE_NOT_FOUND, RSM_ACCESS_DENIED: could not
+ * be run. */
 RSM_API rsm_status rsm_session_run(rsm_session *session, const char *const *argv, size_t argc, rsm_exit *ret_exit,
                                    rsm_error *reterr);
 
-/* ---- An application says how it wants to be started again ---------------------------------------------------------------- */
+/* ---- An application says how it wants to be started again
+ * ---------------------------------------------------------------- */
 
 /* RegisterApplicationRestart's flags: when not to restart. */
 enum { RSM_RESTART_NO_CRASH = 1, RSM_RESTART_NO_HANG = 2, RSM_RESTART_NO_PATCH = 4, RSM_RESTART_NO_REBOOT = 8 };
@@ -474,7 +485,8 @@ RSM_API rsm_status rsm_restart_settings_get(const rsm_process *process, rsm_rest
                                             rsm_error *reterr);
 RSM_API rsm_restart_settings *rsm_restart_settings_free(rsm_restart_settings *settings);
 
-/* ---- This process ------------------------------------------------------------------------------------------------------ */
+/* ---- This process
+ * ------------------------------------------------------------------------------------------------------ */
 
 typedef struct rsm_self_info {
   rsm_process process;

@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-void *rsm__malloc(size_t size);              /* size 0 gives a unique pointer; NULL: out of memory */
+void *rsm__malloc(size_t size);               /* size 0 gives a unique pointer; NULL: out of memory */
 void *rsm__calloc(size_t count, size_t size); /* zeroed; overflow is out of memory */
 void *rsm__realloc(void *old, size_t size);
 char *rsm__strdup(const char *text); /* NULL in, NULL out */

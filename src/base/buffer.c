@@ -94,6 +94,7 @@ static const char *copy_out(rsm__cursor *cursor, uint32_t length, rsm__arena *ar
   const unsigned char *bytes = take(cursor, length);
   char *copy = bytes ? rsm__arena_copy(arena, (const char *)bytes, length) : NULL;
   if (!copy) cursor->failed = true;
+  if (bytes && !copy) cursor->out_of_memory = true;
   return copy;
 }
 
@@ -125,10 +126,13 @@ const char *const *rsm__cursor_texts(rsm__cursor *cursor, rsm__arena *arena, siz
   }
   const char **texts = rsm__arena_alloc(arena, (count + (size_t)1) * sizeof *texts);
   if (!texts) {
-    cursor->failed = true;
+    cursor->failed = cursor->out_of_memory = true;
     return NULL;
   }
-  for (uint32_t i = 0; i < count; i++) texts[i] = rsm__cursor_text(cursor, arena);
+  for (uint32_t i = 0; i < count; i++) {
+    texts[i] = rsm__cursor_text(cursor, arena);
+    if (!texts[i]) cursor->failed = true; /* only the end is NULL */
+  }
   if (cursor->failed) return NULL;
   *ret_count = count;
   return texts;
@@ -137,10 +141,8 @@ const char *const *rsm__cursor_texts(rsm__cursor *cursor, rsm__arena *arena, siz
 uint32_t rsm__crc32c(const void *data, size_t length) {
   /* Of the reflected polynomial 0x82F63B78, four bits at a time: small enough to be checked by eye. */
   static const uint32_t table[16] = {
-      0x00000000, 0x105EC76F, 0x20BD8EDE, 0x30E349B1,
-      0x417B1DBC, 0x5125DAD3, 0x61C69362, 0x7198540D,
-      0x82F63B78, 0x92A8FC17, 0xA24BB5A6, 0xB21572C9,
-      0xC38D26C4, 0xD3D3E1AB, 0xE330A81A, 0xF36E6F75,
+      0x00000000, 0x105EC76F, 0x20BD8EDE, 0x30E349B1, 0x417B1DBC, 0x5125DAD3, 0x61C69362, 0x7198540D,
+      0x82F63B78, 0x92A8FC17, 0xA24BB5A6, 0xB21572C9, 0xC38D26C4, 0xD3D3E1AB, 0xE330A81A, 0xF36E6F75,
   };
   const unsigned char *bytes = data;
   uint32_t crc = UINT32_MAX;

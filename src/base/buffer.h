@@ -23,16 +23,18 @@ void rsm__buffer_put(rsm__buffer *buffer, const void *data, size_t length);
 void rsm__buffer_put_u8(rsm__buffer *buffer, uint8_t value);
 void rsm__buffer_put_u32(rsm__buffer *buffer, uint32_t value);
 void rsm__buffer_put_u64(rsm__buffer *buffer, uint64_t value);
-void rsm__buffer_put_text(rsm__buffer *buffer, const char *text);                  /* NULL is kept apart from "" */
+void rsm__buffer_put_text(rsm__buffer *buffer, const char *text);                 /* NULL is kept apart from "" */
 void rsm__buffer_put_bytes(rsm__buffer *buffer, const void *data, size_t length); /* length, then bytes */
 void rsm__buffer_put_texts(rsm__buffer *buffer, const char *const *texts, size_t count);
 
-/* Reads what was put. After reading past the end or malformed input `failed` stays set and every read gives 0 or NULL. */
+/* Reads what was put. After reading past the end or malformed input `failed` stays set and every read gives 0 or NULL.
+ */
 typedef struct rsm__cursor {
   const unsigned char *data;
   size_t length;
   size_t position;
   bool failed;
+  bool out_of_memory; /* it failed, but not because of the input */
 } rsm__cursor;
 
 uint8_t rsm__cursor_u8(rsm__cursor *cursor);

@@ -5,19 +5,31 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Of the first length bytes those that hold whole UTF-8 characters: without a last one whose rest was cut off. */
+static size_t whole(const char *text, size_t length) {
+  size_t start = length;
+  while (start > 0 && length - start < 3 && ((unsigned char)text[start - 1] & 0xC0) == 0x80) start--;
+  if (start == 0) return length;
+  unsigned char lead = (unsigned char)text[--start];
+  size_t needed = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
+  return length - start < needed ? start : length;
+}
+
+/* After a printf into text that would have written `wanted` bytes. */
+static void mend_end(char *text, size_t size, int wanted) {
+  if (wanted >= 0 && (size_t)wanted >= size) text[whole(text, size - 1)] = '\0';
+}
+
 /* Copies what fits; never cuts a UTF-8 character in two. */
 static void copy_text(char *to, size_t size, const char *from) {
   size_t length = from ? strlen(from) : 0;
-  if (length >= size) {
-    length = size - 1;
-    while (length > 0 && ((unsigned char)from[length] & 0xC0) == 0x80) length--;
-  }
+  if (length >= size) length = whole(from, size - 1);
   if (length) memcpy(to, from, length);
   to[length] = '\0';
 }
 
-rsm_status rsm__fail(rsm_error *reterr, rsm_status status, const char *subject, const char *detail, ...) {
-  if (!reterr) return status;
+void rsm__error_fill(rsm_error *reterr, rsm_status status, const char *subject, const char *detail, ...) {
+  if (!reterr) return;
   rsm_error error = {.status = status};
   copy_text(error.subject, sizeof error.subject, subject);
   if (detail) {
@@ -27,21 +39,15 @@ rsm_status rsm__fail(rsm_error *reterr, rsm_status status, const char *subject, 
     va_end(args);
   }
   *reterr = error;
-  return status;
 }
 
-rsm_status rsm__fail_call(rsm_error *reterr, rsm_status status, const char *call, int os_code, const char *os_text,
+void rsm__error_fill_call(rsm_error *reterr, rsm_status status, const char *call, int os_code, const char *os_text,
                           const char *subject) {
-  if (!reterr) return status;
+  if (!reterr) return;
   rsm_error error = {.status = status, .os_code = os_code, .call = call};
   copy_text(error.subject, sizeof error.subject, subject);
   copy_text(error.os_text, sizeof error.os_text, os_text);
   *reterr = error;
-  return status;
-}
-
-rsm_status rsm__fail_memory(rsm_error *reterr) {
-  return rsm__fail(reterr, RSM_OUT_OF_MEMORY, NULL, NULL);
 }
 
 void rsm__error_explain(rsm_error *error, const char *words, ...) {
@@ -52,6 +58,7 @@ void rsm__error_explain(rsm_error *error, const char *words, ...) {
   va_start(args, words);
   int length = vsnprintf(error->detail, sizeof error->detail, words, args);
   va_end(args);
+  mend_end(error->detail, sizeof error->detail, length);
   if (length < 0 || !before[0] || (size_t)length + 3 >= sizeof error->detail) return;
   error->detail[length] = ':';
   error->detail[length + 1] = ' ';
@@ -65,10 +72,11 @@ const char *rsm_error_format(const rsm_error *error, char *buf, size_t size) {
   char system[160] = "";
   if (error->call) {
     if (error->os_text[0])
-      snprintf(system, sizeof system, " (%.48s: %.90s)", error->call, error->os_text);
+      snprintf(system, sizeof system, " (%.48s: %s)", error->call, error->os_text);
     else
       snprintf(system, sizeof system, " (%.48s: %d)", error->call, error->os_code);
   }
-  snprintf(buf, size, "%s%s%s%s%s%s", words, colon, quote, error->subject, quote, system);
+  int wanted = snprintf(buf, size, "%s%s%s%s%s%s", words, colon, quote, error->subject, quote, system);
+  mend_end(buf, size, wanted);
   return buf;
 }

@@ -11,14 +11,23 @@
 #define RSM_PRINTF(text, first)
 #endif
 
-/* Fills *reterr (NULL: nothing to fill) and returns status. detail: printf format, what is wrong and what to do; NULL:
- * the status' own message is enough. subject may be NULL. */
-rsm_status rsm__fail(rsm_error *reterr, rsm_status status, const char *subject, const char *detail, ...)
-    RSM_PRINTF(4, 5);
+/* Fills *reterr (NULL: nothing to fill) and gives status. detail: printf format, what is wrong and what to do; NULL:
+ * the status' own message is enough. subject may be NULL. A macro, so that whoever reads the caller alone (a compiler,
+ * an analyzer) knows which status comes back. */
+#define rsm__fail(reterr, status, ...) (rsm__error_fill((reterr), (status), __VA_ARGS__), rsm__same_status(status))
 /* The same for a failed system call: the system's number and its words for it. */
-rsm_status rsm__fail_call(rsm_error *reterr, rsm_status status, const char *call, int os_code, const char *os_text,
+#define rsm__fail_call(reterr, status, call, os_code, os_text, subject)                                                \
+  (rsm__error_fill_call((reterr), (status), (call), (os_code), (os_text), (subject)), rsm__same_status(status))
+#define rsm__fail_memory(reterr) rsm__fail((reterr), RSM_OUT_OF_MEMORY, NULL, NULL)
+
+static inline rsm_status rsm__same_status(rsm_status status) {
+  return status;
+}
+
+void rsm__error_fill(rsm_error *reterr, rsm_status status, const char *subject, const char *detail, ...)
+    RSM_PRINTF(4, 5);
+void rsm__error_fill_call(rsm_error *reterr, rsm_status status, const char *call, int os_code, const char *os_text,
                           const char *subject);
-rsm_status rsm__fail_memory(rsm_error *reterr);
 /* Puts more words in front of what a lower layer said, which stays: "detail: what was there". */
 void rsm__error_explain(rsm_error *error, const char *words, ...) RSM_PRINTF(2, 3);
 

@@ -111,8 +111,8 @@ static void close_process(rsm__process **process) {
   *process = rsm__process_close(*process);
 }
 
-static rsm_status keep_live(gathering *g, rsm__affected *affected, const rsm__subject *subject,
-                            rsm__process **handle, bool keep_handles, rsm_error *reterr) {
+static rsm_status keep_live(gathering *g, rsm__affected *affected, const rsm__subject *subject, rsm__process **handle,
+                            bool keep_handles, rsm_error *reterr) {
   if (rsm__grow(&affected->live, &affected->live_capacity, affected->live_count + 1, sizeof *affected->live) < 0)
     return rsm__fail_memory(reterr);
   rsm__live *live = &affected->live[affected->live_count++];

@@ -1,5 +1,5 @@
-/* affected.h: from registered resources to the list of applications: who holds them, what each is, what stands in the way
- * of stopping it, and whether it would come back. SPDX-License-Identifier: MIT */
+/* affected.h: from registered resources to the list of applications: who holds them, what each is, what stands in the
+ * way of stopping it, and whether it would come back. SPDX-License-Identifier: MIT */
 #ifndef RSM_BUILTIN_AFFECTED_H
 #define RSM_BUILTIN_AFFECTED_H
 

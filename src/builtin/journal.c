@@ -22,8 +22,7 @@ void rsm__journal_done(rsm__journal *journal) {
 
 rsm__entry *rsm__journal_new_entry(rsm__journal *journal) {
   rsm__entry *entry = rsm__arena_alloc(&journal->arena, sizeof *entry);
-  if (!entry ||
-      rsm__grow(&journal->entries, &journal->capacity, journal->count + 1, sizeof(rsm__entry *)) < 0)
+  if (!entry || rsm__grow(&journal->entries, &journal->capacity, journal->count + 1, sizeof(rsm__entry *)) < 0)
     return NULL;
   entry->app.name = "";
   entry->index = (uint32_t)journal->count;
@@ -102,6 +101,20 @@ static rsm_status append(rsm__journal *journal, const rsm__buffer *content, rsm_
   return rsm__file_append(journal->file, record.data, record.length, reterr);
 }
 
+/* A process is its newest entry's concern alone: an older one, of a round that did not stop it, is as if it had never been
+ * planned. Else it would be started once for each. */
+static void supersede(rsm__journal *journal, size_t first) {
+  for (size_t i = 0; i < first; i++) {
+    rsm__entry *old = journal->entries[i];
+    if (old->fate != RSM__FATE_PLANNED && old->fate != RSM__FATE_ASKED && old->fate != RSM__FATE_ALIVE) continue;
+    for (size_t k = first; k < journal->count; k++) {
+      if (!rsm_process_equal(&old->app.process, &journal->entries[k]->app.process)) continue;
+      old->fate = RSM__FATE_PLANNED;
+      old->round = 0;
+    }
+  }
+}
+
 rsm_status rsm__journal_plan(rsm__journal *journal, size_t first, bool in_memory, rsm_error *reterr) {
   RSM_CLEAN_BUFFER rsm__buffer content = {0};
   rsm__buffer_put_u8(&content, RECORD_PLAN);
@@ -112,23 +125,24 @@ rsm_status rsm__journal_plan(rsm__journal *journal, size_t first, bool in_memory
   if (status != RSM_OK) return status;
   journal->round++;
   for (size_t i = first; i < journal->count; i++) journal->entries[i]->round = journal->round;
+  supersede(journal, first);
   return RSM_OK;
 }
 
 static uint32_t status_after(uint32_t status, rsm__fate fate) {
   switch (fate) {
-    case RSM__FATE_STOPPED:
-      return (status & ~(uint32_t)RSM_APP_RUNNING) | RSM_APP_STOPPED;
-    case RSM__FATE_GONE:
-      return (status & ~(uint32_t)RSM_APP_RUNNING) | RSM_APP_STOPPED_OTHER;
-    case RSM__FATE_ALIVE:
-      return status | RSM_APP_ERROR_ON_STOP;
-    case RSM__FATE_RESTARTED:
-      return status | RSM_APP_RESTARTED;
-    case RSM__FATE_FAILED:
-      return status | RSM_APP_ERROR_ON_RESTART;
-    default:
-      return status;
+  case RSM__FATE_STOPPED:
+    return (status & ~(uint32_t)RSM_APP_RUNNING) | RSM_APP_STOPPED;
+  case RSM__FATE_GONE:
+    return (status & ~(uint32_t)RSM_APP_RUNNING) | RSM_APP_STOPPED_OTHER;
+  case RSM__FATE_ALIVE:
+    return status | RSM_APP_ERROR_ON_STOP;
+  case RSM__FATE_RESTARTED:
+    return status | RSM_APP_RESTARTED;
+  case RSM__FATE_FAILED:
+    return status | RSM_APP_ERROR_ON_RESTART;
+  default:
+    return status;
   }
 }
 
@@ -160,7 +174,8 @@ static rsm_status replay_plan(rsm__journal *journal, rsm__cursor *content, rsm_e
     get_entry(content, &journal->arena, entry);
     if (content->failed) journal->count--;
   }
-  return RSM_OK;
+  if (!content->failed) supersede(journal, first);
+  return content->out_of_memory ? rsm__fail_memory(reterr) : RSM_OK;
 }
 
 static void replay_fate(rsm__journal *journal, rsm__cursor *content) {

@@ -1,8 +1,8 @@
 /* journal.h: what a session stops, with everything needed to start it again, and what became of it. Written before the
  * first signal is sent; whoever adopts the session reads it back.
  *
- * It outlives a crash of the installer, not of the system: records are not synced, since after another boot nothing that
- * it tells of is true any more. SPDX-License-Identifier: MIT */
+ * It outlives a crash of the installer, not of the system: records are not synced, since after another boot nothing
+ * that it tells of is true any more. SPDX-License-Identifier: MIT */
 #ifndef RSM_BUILTIN_JOURNAL_H
 #define RSM_BUILTIN_JOURNAL_H
 
@@ -27,7 +27,7 @@ typedef struct rsm__entry {
   rsm_app app; /* as it was listed, its status kept current */
   unsigned depth;
   uint32_t parent; /* 1 + index of its nearest ancestor in the journal; 0 none */
-  uint32_t round;  /* of shutdown: 1, 2, ... */
+  uint32_t round;  /* of shutdown: 1, 2, ...; 0: planned again in a later one */
   bool registered;
   const char *const *args; /* as registered */
   size_t arg_count;
@@ -41,7 +41,7 @@ typedef struct rsm__entry {
   rsm__fate fate;
   uint64_t asked_at; /* rsm__clock_ms */
   uint32_t grace_ms;
-  bool adopted;     /* read from the file: an earlier primary's */
+  bool adopted; /* read from the file: an earlier primary's */
   uint32_t index;
 } rsm__entry;
 
@@ -54,8 +54,8 @@ typedef struct rsm__journal {
 } rsm__journal;
 
 void rsm__journal_done(rsm__journal *journal);
-/* Reads what is there; nothing there is an empty journal. Launch records (start-N) are taken into account: an entry whose
- * record is whole has been restarted. *ret_length: of the whole records. */
+/* Reads what is there; nothing there is an empty journal. Launch records (start-N) are taken into account: an entry
+ * whose record is whole has been restarted. *ret_length: of the whole records. */
 rsm_status rsm__journal_read(rsm__dir *session, rsm__journal *ret_journal, uint64_t *ret_length, rsm_error *reterr);
 /* Opens it for appending, cut to length. */
 rsm_status rsm__journal_open(rsm__journal *journal, rsm__dir *session, uint64_t length, rsm_error *reterr);
@@ -73,8 +73,8 @@ bool rsm__journal_owes(const rsm__journal *journal);
 bool rsm__entry_is_down(const rsm__entry *entry);
 /* The name of the launch record of an entry: "start-12". */
 void rsm__journal_start_name(const rsm__entry *entry, char *buf, size_t size);
-/* Entries that were asked, or planned in a round in which somebody was asked: look whether they have ended since. Waits,
- * (wait) for those that were asked, while their grace lasts; the others are looked at once. */
+/* Entries that were asked, or planned in a round in which somebody was asked: look whether they have ended since.
+ * Waits, (wait) for those that were asked, while their grace lasts; the others are looked at once. */
 rsm_status rsm__journal_settle(rsm__journal *journal, rsm__task *task, bool wait, rsm_error *reterr);
 
 #endif

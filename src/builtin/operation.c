@@ -20,15 +20,15 @@ static void run(rsm__task *task, void *argument) {
   rsm__operation *op = argument;
   (void)task;
   switch (op->request.kind) {
-    case RSM__OP_LIST:
-      op->status = run_list(op, &op->error);
-      break;
-    case RSM__OP_SHUTDOWN:
-      op->status = rsm__stop_run(op, &op->error);
-      break;
-    case RSM__OP_RESTART:
-      op->status = rsm__start_run(op, &op->error);
-      break;
+  case RSM__OP_LIST:
+    op->status = run_list(op, &op->error);
+    break;
+  case RSM__OP_SHUTDOWN:
+    op->status = rsm__stop_run(op, &op->error);
+    break;
+  case RSM__OP_RESTART:
+    op->status = rsm__start_run(op, &op->error);
+    break;
   }
   if (op->status == RSM_OK) op->percent = 100;
 }

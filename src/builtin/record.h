@@ -1,5 +1,5 @@
-/* record.h: framed records in the session's files: magic, length, checksum, content. A torn or foreign one ends the file.
- * SPDX-License-Identifier: MIT */
+/* record.h: framed records in the session's files: magic, length, checksum, content. A torn or foreign one ends the
+ * file. SPDX-License-Identifier: MIT */
 #ifndef RSM_BUILTIN_RECORD_H
 #define RSM_BUILTIN_RECORD_H
 

@@ -41,7 +41,7 @@ static rsm_status read_batch(rsm__enrollment *enrollment, rsm__cursor *batch, rs
       return rsm__fail_memory(reterr);
     enrollment->items[enrollment->count++] = item;
   }
-  return RSM_OK;
+  return batch->out_of_memory ? rsm__fail_memory(reterr) : RSM_OK;
 }
 
 static rsm_status read_writer(rsm__dir *session, const char *name, rsm__enrollment *enrollment, rsm_error *reterr) {
@@ -134,8 +134,7 @@ rsm_status rsm__writer_enroll(rsm__writer *writer, rsm__dir *session, rsm__looku
   rsm_status status = RSM_OK;
   if (resources->service_count) {
     status = rsm__service_control(reterr);
-    if (status != RSM_OK && reterr)
-      snprintf(reterr->subject, sizeof reterr->subject, "%s", resources->services[0]);
+    if (status != RSM_OK && reterr) snprintf(reterr->subject, sizeof reterr->subject, "%s", resources->services[0]);
   }
   for (size_t i = 0; status == RSM_OK && i < resources->process_count; i++)
     status = put_process(&batch, &resources->processes[i], reterr);

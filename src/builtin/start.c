@@ -1,7 +1,7 @@
 /* start.c: restart: under the session's lock, in the reverse order of stopping, each application exactly once.
  *
- * Once: a started process writes its own launch record and holds the lock until it runs its program. Whoever comes after a
- * crash waits for the lock, then finds a whole record (it was started) or none (it was not).
+ * Once: a started process writes its own launch record and holds the lock until it runs its program. Whoever comes
+ * after a crash waits for the lock, then finds a whole record (it was started) or none (it was not).
  *
  * call                 | purpose                            | blocks
  * rsm__lock_acquire    | a start under way elsewhere        | at most LOCK_MS

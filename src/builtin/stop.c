@@ -5,8 +5,8 @@
  * rsm__wait_any       | a rank's grace; after a kill     | until one ends, the deadline, or cancel
  * rsm__operation_emit | an event                         | until the owner steps again
  *
- * A process may end at any time: its handle tells, and ending is success. What remains: a process that starts to use the
- * files after the last look is not seen. SPDX-License-Identifier: MIT */
+ * A process may end at any time: its handle tells, and ending is success. What remains: a process that starts to use
+ * the files after the last look is not seen. SPDX-License-Identifier: MIT */
 #include "builtin/stop.h"
 
 #include <stdio.h>
@@ -168,6 +168,7 @@ static rsm_status wait_for(rsm__round *round, size_t from, size_t to, uint32_t w
   RSM_CLEAN_FREE bool *ended = rsm__calloc(count, sizeof *ended);
   if (!handles || !ended) return rsm__fail_memory(reterr);
   rsm_status status = RSM_OK;
+  size_t settled = round->settled;
   for (size_t i = 0; i < count && status == RSM_OK; i++) {
     rsm__member *member = &round->members[from + i];
     if (member->settled) continue;
@@ -176,7 +177,7 @@ static rsm_status wait_for(rsm__round *round, size_t from, size_t to, uint32_t w
     else
       handles[i] = member->handle;
   }
-  if (status != RSM_OK || cancelled(round)) return status;
+  if (status != RSM_OK || cancelled(round) || round->settled > settled) return status; /* news already */
   rsm__wait_any(handles, count, rsm__clock_ms() + wait_ms, round->op->task, ended);
   for (size_t i = 0; i < count && status == RSM_OK; i++)
     if (ended[i]) status = mark_ended(round, &round->members[from + i], reterr);
@@ -251,12 +252,12 @@ static rsm_status find_new(rsm__round *round, rsm_report *report, rsm_error *ret
 
 static rsm_outcome outcome_of(const rsm__entry *entry) {
   switch (entry->fate) {
-    case RSM__FATE_STOPPED:
-      return RSM_OUTCOME_STOPPED;
-    case RSM__FATE_GONE:
-      return RSM_OUTCOME_GONE;
-    default:
-      return RSM_OUTCOME_ALIVE;
+  case RSM__FATE_STOPPED:
+    return RSM_OUTCOME_STOPPED;
+  case RSM__FATE_GONE:
+    return RSM_OUTCOME_GONE;
+  default:
+    return RSM_OUTCOME_ALIVE;
   }
 }
 

@@ -24,8 +24,8 @@ typedef struct rsm__round {
 } rsm__round;
 
 void rsm__round_done(rsm__round *round);
-/* Makes the members of all that the listing says to stop, with what is needed to start them again, and writes the journal.
- * Nothing has been touched when it returns, in success or failure. */
+/* Makes the members of all that the listing says to stop, with what is needed to start them again, and writes the
+ * journal. Nothing has been touched when it returns, in success or failure. */
 rsm_status rsm__round_plan(rsm__round *round, rsm_error *reterr);
 
 #endif

@@ -132,7 +132,8 @@ rsm_status rsm__round_plan(rsm__round *round, rsm_error *reterr) {
   rsm_status status = RSM_OK;
   for (size_t i = 0; status == RSM_OK && i < count; i++)
     status = add_member(round, &choices[i], &lineage, first, reterr);
-  if (status == RSM_OK && count) status = rsm__journal_plan(&session->journal, first, session->stored.in_memory, reterr);
+  if (status == RSM_OK && count)
+    status = rsm__journal_plan(&session->journal, first, session->stored.in_memory, reterr);
   if (status != RSM_OK) session->journal.count = first; /* nothing was written, nothing is remembered */
   return status;
 }

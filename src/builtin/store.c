@@ -61,6 +61,7 @@ static rsm_status read_owner(rsm__dir *dir, rsm__owner *ret_owner, rsm_error *re
     owner.restart_unregistered = rsm__cursor_u8(&content) != 0;
     owner.left = rsm__cursor_u8(&content) != 0;
     fits = copy_field(owner.name, sizeof owner.name, rsm__cursor_text(&content, &arena)) && fits;
+    if (content.out_of_memory) return rsm__fail_memory(reterr);
     if (fits && !content.failed) {
       *ret_owner = owner;
       return RSM_OK;
@@ -110,9 +111,8 @@ rsm_status rsm__store_create(const rsm__owner *owner, rsm__stored *ret_stored, r
   char name[128];
   snprintf(name, sizeof name, "%s%u-%" PRIu64 "-%s", NEW_PREFIX, (unsigned)owner->primary.pid,
            owner->primary.start_time, stored.key);
-  status = rsm__dir_open(stored.place, name, true, &stored.dir, reterr);
-  if (status != RSM_OK) return status;
-  status = write_owner(stored.dir, owner, reterr);
+  status = rsm__dir_open(stored.place, name, true, &stored.dir, reterr); /* may have made it even if it failed */
+  if (status == RSM_OK) status = write_owner(stored.dir, owner, reterr);
   if (status == RSM_OK) status = rsm__dir_rename(stored.place, name, stored.key, reterr);
   if (status != RSM_OK) {
     rsm__dir_remove(stored.place, name, NULL);
@@ -168,7 +168,9 @@ rsm_status rsm__store_remove(rsm__stored *stored, rsm_error *reterr) {
 
 bool rsm__store_owner_alive(const rsm__owner *owner) {
   rsm__process *process;
-  if (owner->left || rsm__process_open(&owner->primary, &process, NULL) != RSM_OK) return false;
+  if (owner->left) return false;
+  rsm_status status = rsm__process_open(&owner->primary, &process, NULL);
+  if (status != RSM_OK) return status != RSM_NOT_FOUND; /* who could not be looked at is not taken for dead */
   bool alive = rsm__process_alive(process);
   rsm__process_close(process);
   return alive;
@@ -206,6 +208,7 @@ static rsm_status visit_one(rsm__dir *place_dir, unsigned place, const char *nam
   if (!belongs_here(&owner, here)) return RSM_OK;
   /* Its own handle on the place, since the visitor may keep it. */
   status = rsm__private_place_open(rsm__user_current(), place, false, &stored.place, reterr);
+  if (status == RSM_OUT_OF_MEMORY || status == RSM_BUSY) return status;
   return status == RSM_OK ? visit(context, &stored, &owner, reterr) : RSM_OK;
 }
 
@@ -219,6 +222,7 @@ rsm_status rsm__store_each(rsm__store_visit *visit, void *context, rsm_error *re
     size_t count;
     rsm_status opened = rsm__private_place_open(rsm__user_current(), place, false, &dir, reterr);
     if (opened == RSM_INVALID_PARAMETER) break;
+    if (opened == RSM_OUT_OF_MEMORY || opened == RSM_BUSY) return opened;
     if (opened != RSM_OK) continue;
     status = rsm__dir_names(dir, SESSION_LIMIT, &arena, &names, &count, reterr);
     for (size_t i = 0; status == RSM_OK && i < count; i++) {

@@ -19,7 +19,7 @@ typedef struct rsm__owner {
   rsm__here here;
   int64_t started_at;
   bool restart_unregistered;
-  bool left; /* lives perhaps, but has left the session to whoever adopts it */
+  bool left;      /* lives perhaps, but has left the session to whoever adopts it */
   char name[256]; /* "" none */
 } rsm__owner;
 
@@ -43,8 +43,8 @@ rsm_status rsm__store_remove(rsm__stored *stored, rsm_error *reterr);
 
 bool rsm__store_owner_alive(const rsm__owner *owner);
 
-/* Calls visit for each session of this user, boot and pid namespace; it may close and clear *stored to keep it. Sessions
- * of another boot are removed on the way. */
+/* Calls visit for each session of this user, boot and pid namespace; it may close and clear *stored to keep it.
+ * Sessions of another boot are removed on the way. */
 typedef rsm_status rsm__store_visit(void *context, rsm__stored *stored, const rsm__owner *owner, rsm_error *reterr);
 rsm_status rsm__store_each(rsm__store_visit *visit, void *context, rsm_error *reterr);
 

@@ -12,7 +12,8 @@ rsm_status rsm__filter_check(const rsm_filter *filter, bool need_action, rsm_err
     return rsm__fail(reterr, RSM_BAD_ARGUMENTS, NULL, "a filter names exactly one of exe, process and service, not %d",
                      targets);
   if ((filter->exe && !*filter->exe) || (filter->service && !*filter->service))
-    return rsm__fail(reterr, RSM_BAD_ARGUMENTS, NULL, "a filter's %s must not be empty", filter->exe ? "exe" : "service");
+    return rsm__fail(reterr, RSM_BAD_ARGUMENTS, NULL, "a filter's %s must not be empty",
+                     filter->exe ? "exe" : "service");
   if (need_action && filter->action != RSM_NO_RESTART && filter->action != RSM_NO_SHUTDOWN)
     return rsm__fail(reterr, RSM_BAD_ARGUMENTS, NULL, "unknown filter action %d", (int)filter->action);
   return RSM_OK;

@@ -185,8 +185,7 @@ rsm_status rsm__sessions_add_take(rsm_sessions *sessions, const rsm_session_info
   copy.key = copy_text(&sessions->arena, info->key, &failed);
   copy.name = copy_text(&sessions->arena, info->name, &failed);
   copy.stopped = stopped;
-  if (failed ||
-      rsm__grow(&sessions->items, &sessions->capacity, sessions->count + 1, sizeof *sessions->items) < 0)
+  if (failed || rsm__grow(&sessions->items, &sessions->capacity, sessions->count + 1, sizeof *sessions->items) < 0)
     return rsm__fail_memory(reterr);
   sessions->items[sessions->count++] = copy;
   return RSM_OK;

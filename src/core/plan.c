@@ -11,12 +11,12 @@ bool rsm__plan_use_counts(const rsm_use *use, bool working_directories) {
 
 void rsm__plan_mask(const rsm_filter_list *filters, rsm_app *app) {
   switch (rsm__filter_match(filters, app)) {
-    case RSM_NO_SHUTDOWN:
-      app->status |= RSM_APP_SHUTDOWN_MASKED | RSM_APP_RESTART_MASKED;
-      break;
-    case RSM_NO_RESTART:
-      app->status |= RSM_APP_RESTART_MASKED;
-      break;
+  case RSM_NO_SHUTDOWN:
+    app->status |= RSM_APP_SHUTDOWN_MASKED | RSM_APP_RESTART_MASKED;
+    break;
+  case RSM_NO_RESTART:
+    app->status |= RSM_APP_RESTART_MASKED;
+    break;
   }
 }
 
@@ -85,12 +85,12 @@ rsm_status rsm__plan_check(const rsm_list *list, const rsm_shutdown_options *opt
 
 unsigned rsm__plan_rank(const rsm_app *app) {
   switch (app->type) {
-    case RSM_APP_SERVICE:
-      return 1;
-    case RSM_APP_EXPLORER:
-      return 2;
-    default:
-      return 0;
+  case RSM_APP_SERVICE:
+    return 1;
+  case RSM_APP_EXPLORER:
+    return 2;
+  default:
+    return 0;
   }
 }
 

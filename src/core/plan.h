@@ -27,7 +27,8 @@ bool rsm__plan_confirmed(const rsm_app *app, const rsm_shutdown_options *options
 /* Order of stopping: ranks 0 (windows, console, other applications), 1 (services), 2 (the desktop's shell). */
 enum { RSM__PLAN_RANKS = 3 };
 unsigned rsm__plan_rank(const rsm_app *app);
-/* Less than 0: a is stopped before b: by rank, then parents (smaller depth) first, then by pid. Restart: the reverse. */
+/* Less than 0: a is stopped before b: by rank, then parents (smaller depth) first, then by pid. Restart: the reverse.
+ */
 int rsm__plan_compare(const rsm_app *a, unsigned depth_a, const rsm_app *b, unsigned depth_b);
 
 /* The ladder that one application climbs down. Times in ms since the step named. */

@@ -46,8 +46,7 @@ static rsm_status check_start_options(const rsm_start_options *options, rsm_erro
   if (options->name && strlen(options->name) > NAME_LIMIT)
     return rsm__fail(reterr, RSM_BAD_ARGUMENTS, NULL, "the session's name is longer than %d bytes", NAME_LIMIT);
   for (size_t i = 0; i < options->stoppable_count; i++)
-    if (options->stoppable[i].pid == 0)
-      return rsm__fail(reterr, RSM_BAD_ARGUMENTS, NULL, "stoppable names no process");
+    if (options->stoppable[i].pid == 0) return rsm__fail(reterr, RSM_BAD_ARGUMENTS, NULL, "stoppable names no process");
   return RSM_OK;
 }
 

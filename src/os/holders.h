@@ -6,8 +6,8 @@
 #include "os/files.h"
 #include "os/task.h"
 
-/* A registered path. A file counts by its identity now (device and inode of what path leads to now, and of real), and by
- * name where a holder's own link or map name says that it was deleted or replaced. A directory counts with its whole
+/* A registered path. A file counts by its identity now (device and inode of what path leads to now, and of real), and
+ * by name where a holder's own link or map name says that it was deleted or replaced. A directory counts with its whole
  * tree: links in it are not followed, other mounts below it are named in unreadable, not walked. */
 typedef struct rsm__target {
   const char *path; /* absolute, as registered */

@@ -10,7 +10,8 @@
 /* Everything that a restart needs, as bytes for the journal; only this module reads them.
  * Linux: argv, exe, directory, uid, gid, groups, capability sets, no_new_privs, rlimits, umask, niceness, terminal,
  * cgroup, and the environment. *ret_obstacle (in the arena, NULL: none): why it could not be made again from here, in
- * words: another mount, pid, net or user namespace, a seccomp filter, another security label, or more rights than ours. */
+ * words: another mount, pid, net or user namespace, a seccomp filter, another security label, or more rights than ours.
+ */
 rsm_status rsm__launch_capture(const rsm__process *process, bool with_environment, rsm__arena *arena,
                                rsm__buffer *ret_capture, const char **ret_obstacle, rsm_error *reterr);
 
@@ -28,17 +29,18 @@ typedef struct rsm__launched {
   const char *note; /* in the arena: what could not be restored ("in the installer's group"); NULL: nothing */
 } rsm__launched;
 
-/* Starts it: never with more rights than captured, never through a shell, in a new session, not as our child (the host's
- * SIGCHLD and wait see nothing). Returns when the program runs or could not be run. Either the record is complete and the
- * program was started, or the record is empty and it was not, whatever dies in between. RSM_TIMEOUT after 10 s. */
+/* Starts it: never with more rights than captured, never through a shell, in a new session, not as our child (the
+ * host's SIGCHLD and wait see nothing). Returns when the program runs or could not be run. Either the record is
+ * complete and the program was started, or the record is empty and it was not, whatever dies in between. RSM_TIMEOUT
+ * after 10 s. */
 rsm_status rsm__launch_start(const rsm__launch_request *request, rsm__arena *arena, rsm__launched *ret_launched,
                              rsm_error *reterr);
 
 /* The process named by a launch record's content. False: torn or empty, so nothing was started. */
 bool rsm__launch_record(const void *data, size_t length, rsm_process *ret_process);
 
-/* Runs argv (argv[0] searched in PATH) with one variable added to our environment and waits for its end; our descriptors
- * 0 to 2 are inherited. RSM_FILE_NOT_FOUND, RSM_ACCESS_DENIED: could not be run. */
+/* Runs argv (argv[0] searched in PATH) with one variable added to our environment and waits for its end; our
+ * descriptors 0 to 2 are inherited. RSM_FILE_NOT_FOUND, RSM_ACCESS_DENIED: could not be run. */
 rsm_status rsm__launch_run(const char *const *argv, size_t argc, const char *variable, const char *value,
                            rsm_exit *ret_exit, rsm_error *reterr);
 

@@ -1,8 +1,8 @@
 /* private_dir.h: a user's own folder for what must survive a crash, and the files in it.
  *
- * Found without the environment. Each step is opened without following links and its owner and mode are checked: a folder
- * that is a link, belongs to somebody else or can be written by others is refused, with words. All that is read from it is
- * untrusted input. SPDX-License-Identifier: MIT */
+ * Found without the environment. Each step is opened without following links and its owner and mode are checked: a
+ * folder that is a link, belongs to somebody else or can be written by others is refused, with words. All that is read
+ * from it is untrusted input. SPDX-License-Identifier: MIT */
 #ifndef RSM_OS_PRIVATE_DIR_H
 #define RSM_OS_PRIVATE_DIR_H
 

@@ -1,7 +1,7 @@
 /* process.h: a process held by a handle (Linux: pidfd), what is known about it, and the three things done to it.
  *
- * The handle is opened first, then facts are read, then the handle is asked whether the process is still there: only then
- * do the facts belong to it. Everything that acts does so through the handle, never through a number.
+ * The handle is opened first, then facts are read, then the handle is asked whether the process is still there: only
+ * then do the facts belong to it. Everything that acts does so through the handle, never through a number.
  * SPDX-License-Identifier: MIT */
 #ifndef RSM_OS_PROCESS_H
 #define RSM_OS_PROCESS_H
@@ -12,17 +12,20 @@
 typedef struct rsm__process rsm__process;
 
 /* Opens the process that id names. id->start_time 0: whoever has the pid now. RSM_NOT_FOUND: it is gone, or the pid or
- * the start time is another process'. RSM_BUSY: no descriptors left (the caller may retry when it has closed some). */
+ * the start time is another process'. RSM_BUSY: no descriptors left (the caller may retry when it has closed some).
+ * RSM_ACCESS_DENIED: hidden from us. RSM_NOT_SUPPORTED: the system's numbers here are not ours (Linux: a /proc of
+ * another pid namespace), so nobody can be named safely. */
 rsm_status rsm__process_open(const rsm_process *id, rsm__process **ret_process, rsm_error *reterr);
 rsm__process *rsm__process_close(rsm__process *process); /* NULL-tolerant; returns NULL */
-const rsm_process *rsm__process_id(const rsm__process *process); /* complete: start_time and, if there is one, instance */
+/* Complete: start_time and, if there is one, instance. */
+const rsm_process *rsm__process_id(const rsm__process *process);
 
 /* False from the moment that its last thread has ended, reaped or not. */
 bool rsm__process_alive(const rsm__process *process);
 
 /* May we signal it? RSM_ACCESS_DENIED; RSM_NOT_FOUND: it has ended. Sends nothing. */
 rsm_status rsm__process_permit(const rsm__process *process, rsm_error *reterr);
-/* Asks it to end: SIGHUP for an interactive shell, else SIGTERM; then SIGCONT, since a stopped job must wake to obey. */
+/* Asks it to end: SIGHUP for an interactive shell, else SIGTERM; then SIGCONT: a stopped job must wake to obey. */
 rsm_status rsm__process_ask(const rsm__process *process, rsm_error *reterr);
 rsm_status rsm__process_kill(const rsm__process *process, rsm_error *reterr);
 
@@ -52,7 +55,7 @@ uint32_t rsm__process_self(void); /* our pid, asked anew at each call: a forked 
 rsm_status rsm__process_ancestors(rsm__arena *arena, const rsm_process **ret_ancestors, size_t *ret_count,
                                   rsm_error *reterr);
 
-/* Marks of this boot and of our pid namespace, so that a record of another boot or namespace is never taken for ours. */
+/* Marks of this boot and of our pid namespace: a record of another boot or namespace must never be taken for ours. */
 typedef struct rsm__here {
   char boot[40];
   uint64_t pid_namespace;

@@ -1,5 +1,5 @@
-/* registration.h: an application's wish to be started again, kept where others can read it and nobody else can forge it.
- * Linux: a file in the user's private folder, named by pid and start time. SPDX-License-Identifier: MIT */
+/* registration.h: an application's wish to be started again, kept where others can read it and nobody else can forge
+ * it. Linux: a file in the user's private folder, named by pid and start time. SPDX-License-Identifier: MIT */
 #ifndef RSM_OS_REGISTRATION_H
 #define RSM_OS_REGISTRATION_H
 
@@ -16,8 +16,8 @@ typedef struct rsm__registration {
 rsm_status rsm__registration_set(const char *const *args, size_t count, uint32_t flags, rsm_error *reterr);
 rsm_status rsm__registration_clear(rsm_error *reterr); /* RSM_NOT_FOUND: there was none */
 
-/* Of another. Counts only if the file's owner is the process' effective user, its content names the same process, and the
- * process still runs the program that made it. RSM_NOT_FOUND: there is none that counts. */
+/* Of another. Counts only if the file's owner is the process' effective user, its content names the same process, and
+ * the process still runs the program that made it. RSM_NOT_FOUND: there is none that counts. */
 rsm_status rsm__registration_get(const rsm__process *process, rsm__arena *arena, rsm__registration *ret_registration,
                                  rsm_error *reterr);
 

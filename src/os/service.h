@@ -6,10 +6,10 @@
 #include "os/process.h"
 
 typedef struct rsm__service {
-  const char *name;   /* "nginx.service"; NULL: the process belongs to none */
-  bool user_manager;  /* owned by a user's manager, not the system's */
-  uint32_t owner;     /* that user's uid */
-  bool carries_us;    /* we are in it, too */
+  const char *name;  /* "nginx.service"; NULL: the process belongs to none */
+  bool user_manager; /* owned by a user's manager, not the system's */
+  uint32_t owner;    /* that user's uid */
+  bool carries_us;   /* we are in it, too */
 } rsm__service;
 
 /* The service that runs the process, by the last .service component of its cgroup; a process in a scope below a service

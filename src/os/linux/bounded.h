@@ -1,0 +1,34 @@
+/* bounded.h: work that may never come back (a lookup on a dead network mount), on a thread that can be given up.
+ *
+ * The thread says what it is about to touch before each call that may block. Whoever waits for it goes by that
+ * progress: when there is none for the limit, the thread is abandoned. It then owns its job, and frees it whenever it
+ * returns. The code must stay mapped until then: a module made of it is linked with -z nodelete.
+ * SPDX-License-Identifier: MIT */
+#ifndef RSM_OS_LINUX_BOUNDED_H
+#define RSM_OS_LINUX_BOUNDED_H
+
+#include "os/task.h"
+#include "rsm.h"
+
+typedef struct rsm__bounded rsm__bounded;
+typedef void rsm__bounded_work(rsm__bounded *job, void *argument);
+typedef void rsm__bounded_free(void *argument);
+
+/* Runs work(job, argument) on a thread with all signals blocked, and waits.
+ * RSM_OK: done; the argument is the caller's again.
+ * RSM_TIMEOUT: no progress for limit_ms; *ret_stuck is a reference to the job (rsm__bounded_unref), which owns the
+ * argument from now on. RSM_CANCELLED: the task (NULL: none) was cancelled; the job owns the argument, too.
+ * Any other failure: the thread did not start; the argument is still the caller's. */
+rsm_status rsm__bounded_run(rsm__bounded_work *work, rsm__bounded_free *free_argument, void *argument,
+                            uint32_t limit_ms, rsm__task *task, rsm__bounded **ret_stuck, rsm_error *reterr);
+
+const char *rsm__bounded_stuck_at(const rsm__bounded *job); /* what it was touching when it was given up */
+bool rsm__bounded_returned(const rsm__bounded *job);        /* has the abandoned thread come back after all? */
+rsm__bounded *rsm__bounded_unref(rsm__bounded *job);        /* NULL-tolerant; returns NULL */
+
+/* The thread's side. Before touching `path`; false: given up meanwhile, leave at once. */
+bool rsm__bounded_touch(rsm__bounded *job, const char *path);
+/* Progress within what was touched last, at the price of one store. */
+void rsm__bounded_tick(rsm__bounded *job);
+
+#endif

@@ -1,0 +1,24 @@
+/* process_handle.h: what the other files of this folder may see of an rsm__process. SPDX-License-Identifier: MIT */
+#ifndef RSM_OS_LINUX_PROCESS_HANDLE_H
+#define RSM_OS_LINUX_PROCESS_HANDLE_H
+
+#include "os/process.h"
+
+/* Borrowed: polls readable once the process has ended; for pidfd_send_signal and pidfd_getfd. */
+int rsm__process_pidfd(const rsm__process *process);
+
+/* /proc/PID of exactly this process, for rsm__procfs_read and openat; the caller closes it. No later check is needed:
+ * what is read through it is this process', or fails with RSM_NOT_FOUND once it is reaped. RSM_NOT_FOUND: it has ended.
+ * RSM_ACCESS_DENIED: /proc hides it from us. */
+rsm_status rsm__process_open_proc(const rsm__process *process, int *ret_dir, rsm_error *reterr);
+
+/* Program file without the kernel's " (deleted)", in the arena. dir: of rsm__process_open_proc or rsm__procfs_open.
+ * RSM_NOT_FOUND: it has none (a kernel thread) or has ended. */
+rsm_status rsm__procfs_exe(int dir, rsm__arena *arena, const char **ret_exe, rsm_error *reterr);
+
+/* The parent of the process behind dir, as it was at one moment; pid 0: none that we can see (the first process of our
+ * pid namespace, one whose parent is outside of it, or hidden from us). ret_parent_dir, if not NULL, gets its
+ * /proc/PID, which the caller closes (-1: none). RSM_NOT_FOUND: the process behind dir has been reaped. */
+rsm_status rsm__procfs_parent(int dir, rsm_process *ret_parent, int *ret_parent_dir, rsm_error *reterr);
+
+#endif

@@ -1,0 +1,106 @@
+/* targets.h: what is searched for: the registered paths as identities (device, inode) and as names, read anew for one
+ * listing and asked once for each descriptor and mapping of the system. Each question costs a hash, however many
+ * files are registered. SPDX-License-Identifier: MIT */
+#ifndef RSM_OS_LINUX_TARGETS_H
+#define RSM_OS_LINUX_TARGETS_H
+
+#include "base/buffer.h"
+#include "os/holders.h"
+#include "os/linux/index.h"
+#include "os/linux/lookup.h"
+#include "os/linux/mounts.h"
+#include "os/linux/tree.h"
+
+/* A file that counts: a registered one, or one of a registered directory's tree. */
+typedef struct rsm__target_file {
+  uint64_t dev; /* stat's */
+  uint64_t ino;
+  uint64_t super; /* the superblock's device, which maps shows */
+  uint32_t target;
+  bool directory;
+  const char *folder; /* as in tree.h; both "" for the registered path itself */
+  const char *name;
+} rsm__target_file;
+
+/* A name under which a deleted file's holder may still know it. */
+typedef struct rsm__target_name {
+  const char *text;
+  size_t length;
+  uint32_t target;
+  bool tree; /* what lies below it counts, too: a directory now, or missing now */
+} rsm__target_name;
+
+/* Zero-initialise. */
+typedef struct rsm__targets {
+  const rsm__target *items;
+  size_t count;
+  rsm__lookup *lookup;
+  rsm__task *task;
+  rsm__target_file *files;
+  size_t file_capacity;
+  rsm__index by_identity; /* (dev, ino) */
+  rsm__index by_ino;      /* ino alone, since the device in maps may be another */
+  rsm__target_name *names;
+  size_t name_capacity;
+  rsm__index by_name;
+  uint64_t *devices; /* devices of registered paths and of the directories they lie in: stat's and superblocks' */
+  size_t device_count;
+  size_t device_capacity;
+  bool has_directories; /* can a directory be a hit at all? */
+  rsm__mounts mounts;
+  rsm__places now;  /* what each path leads to now */
+  rsm__places real; /* the same of the real paths at registration, where they differ */
+  rsm__trees trees;
+  struct { /* the last name asked for, see rsm__targets_really_named */
+    rsm__buffer text;
+    uint64_t dev, ino;
+    bool answer;
+  } last;
+} rsm__targets;
+
+/* Fills the set. Gaps (paths that did not answer, mounts below a directory) go to trees.gaps. */
+rsm_status rsm__targets_build(rsm__targets *targets, const rsm__target *items, size_t count, rsm__lookup *lookup,
+                              rsm__task *task, rsm_error *reterr);
+void rsm__targets_done(rsm__targets *targets);
+
+/* A hit: names are relative to the registered path. Borrowed from the set, or from the text that was asked for. */
+typedef struct rsm__match {
+  uint32_t target;
+  const char *folder;
+  const char *name;
+  size_t name_length;
+} rsm__match;
+
+/* A reusable list of hits. Zero-initialise; rsm__free(items). */
+typedef struct rsm__matches {
+  rsm__match *items;
+  size_t count;
+  size_t capacity;
+  bool failed; /* out of memory */
+} rsm__matches;
+
+/* All hits of an identity, of a name, into matches, which they empty first. */
+void rsm__targets_match_identity(const rsm__targets *targets, uint64_t dev, uint64_t ino, rsm__matches *matches);
+void rsm__targets_match_name(const rsm__targets *targets, const char *text, size_t length, rsm__matches *matches);
+
+/* Does a mapping with this device and inode (as maps shows them) belong to a file that counts? */
+typedef enum rsm__mapped { RSM__MAPPED_NO, RSM__MAPPED_YES, RSM__MAPPED_PERHAPS } rsm__mapped;
+/* YES fills matches; PERHAPS: the inode number is one of ours, the device tells nothing. */
+rsm__mapped rsm__targets_match_mapping(const rsm__targets *targets, uint64_t dev, uint64_t ino, rsm__matches *matches);
+/* Keeps of a name's hits those whose file has that inode number. */
+void rsm__targets_keep_inode(const rsm__targets *targets, uint64_t ino, rsm__matches *matches);
+
+/* Is it one of the devices on which registered paths lie? */
+bool rsm__targets_on_device(const rsm__targets *targets, uint64_t dev);
+/* Does the path exist, and is it that file? Tells a name that really ends with " (deleted)" from a deleted file's; dev
+ * is stat's or the superblock's. Within the lookup's limit. */
+rsm_status rsm__targets_really_named(rsm__targets *targets, const char *path, uint64_t dev, uint64_t ino,
+                                     bool *ret_really, rsm_error *reterr);
+
+/* The hit's path as it was registered, in the arena; NULL: out of memory. */
+const char *rsm__match_path(const rsm__targets *targets, const rsm__match *match, rsm__arena *arena);
+
+/* If text ends with " (deleted)" returns the length before that, else 0. */
+size_t rsm__deleted_name(const char *text, size_t length);
+
+#endif
