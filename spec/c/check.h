@@ -1,0 +1,55 @@
+/* check.h: assertions that stay on in every build, and a list of named tests.
+ *
+ * A test program lists its functions in an array of check_test and ends with `return check_run(tests, count, argc,
+ * argv)`: without arguments all run, else those whose names contain the first one. SPDX-License-Identifier: MIT */
+#ifndef CHECK_H
+#define CHECK_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHECK(condition)                                                                                               \
+  do {                                                                                                                 \
+    if (!(condition)) check_fail(__FILE__, __LINE__, #condition);                                                      \
+  } while (0)
+
+#define CHECK_INT(a, b) check_int(__FILE__, __LINE__, #a " == " #b, (long long)(a), (long long)(b))
+#define CHECK_TEXT(a, b) check_text(__FILE__, __LINE__, #a " == " #b, (a), (b))
+
+typedef struct check_test {
+  const char *name;
+  void (*run)(void);
+} check_test;
+
+#define CHECK_TEST(function)                                                                                           \
+  { #function, function }
+
+static inline void check_fail(const char *file, int line, const char *what) {
+  fprintf(stderr, "%s:%d: not true: %s\n", file, line, what);
+  exit(1);
+}
+
+static inline void check_int(const char *file, int line, const char *what, long long a, long long b) {
+  if (a == b) return;
+  fprintf(stderr, "%s:%d: not true: %s (%lld, %lld)\n", file, line, what, a, b);
+  exit(1);
+}
+
+static inline void check_text(const char *file, int line, const char *what, const char *a, const char *b) {
+  if (a == b || (a && b && strcmp(a, b) == 0)) return;
+  fprintf(stderr, "%s:%d: not true: %s ('%s', '%s')\n", file, line, what, a ? a : "(null)", b ? b : "(null)");
+  exit(1);
+}
+
+static inline int check_run(const check_test *tests, size_t count, int argc, char **argv) {
+  for (size_t i = 0; i < count; i++) {
+    if (argc > 1 && !strstr(tests[i].name, argv[1])) continue;
+    printf("%s\n", tests[i].name);
+    fflush(stdout); /* also so that a test that forks does not print it twice */
+    tests[i].run();
+  }
+  return 0;
+}
+
+#endif

@@ -1,0 +1,185 @@
+-- Restart: what comes back, how, and what does not.
+local rm = require "restartmanager"
+local stop = require "spec.support_stop"
+local support = require "spec.support"
+
+describe("restart()", function()
+  local stage, session
+
+  before_each(function()
+    stage = stop.stage()
+    session = assert(rm.start { name = "restart_spec", restart = { unregistered = true } })
+    assert(session:register { files = stage.file })
+  end)
+
+  after_each(function()
+    session:close { leave_stopped = true }
+    stop.strike(stage)
+    support.cleanup()
+  end)
+
+  -- The facts of a report of the holder's, without those that differ from process to process.
+  local function facts(path)
+    assert.is_truthy(support.eventually(function()
+      local file = io.open(path)
+      return file and file:close()
+    end))
+    local result = {}
+    for line in support.read(path):gmatch("[^\n]+") do
+      local name, value = line:match("^(%S+)%s*(.*)$")
+      result[name] = value
+    end
+    return result
+  end
+
+  it("before shutdown answers 776", function()
+    local report, message, code, number = session:restart()
+    assert.same({ nil, "request_out_of_sequence", 776 }, { report, code, number })
+    assert.matches("^restart: ", message)
+  end)
+
+  it("after a shutdown that answered 350 succeeds with nothing", function()
+    local file <close> = assert(io.open(stage.file))
+    assert.is_nil(session:shutdown())
+    assert.equal(0, #assert(session:restart()).restarted)
+    assert(file)
+  end)
+
+  it("starts each one exactly once, with its arguments, and not again", function()
+    local holder, seen = stop.hold(stage), stop.recorder()
+    assert(session:shutdown())
+    local report = assert(session:restart { on_event = seen.on_event, progress = seen.on_progress })
+    local back = report.restarted[1].restarted_as
+    assert.is_true(stop.alive(back.pid))
+    assert.same({ "start " .. holder.pid, "restarted " .. holder.pid }, seen.events)
+    assert.equal(100, seen.progress[#seen.progress])
+    assert.equal(0, #assert(session:restart()).restarted)
+    assert.is_truthy(support.eventually(function()
+      return #stop.starts(stage) == 2
+    end))
+    assert.same({ holder.pid, back.pid }, stop.starts(stage))
+    local entry = support.find(assert(session:list()), back.pid)
+    assert.is_true(entry.app_status.running and entry.app_status.stopped and entry.app_status.restarted)
+  end)
+
+  it("brings the program's new version, and the old one still shows while it runs", function()
+    local program = stage.folder .. "/program"
+    os.execute(("cp %s %s"):format(support.quote(support.build .. "/holder"), program))
+    local command = ("%s until %s note %s nopdeath > /dev/null 2>&1 < /dev/null & echo $!")
+      :format(program, stage.flag, stage.note)
+    local pid = math.tointeger((support.shell(command)))
+    assert.is_truthy(support.eventually(function()
+      return #stop.starts(stage) == 1
+    end))
+    assert(session:register { files = program })
+    os.execute(("cp %s %s.new && mv %s.new %s"):format(support.quote(support.build .. "/holder"), program, program,
+      program))
+    local entry = support.find(assert(session:list()), pid)
+    assert.is_true(entry.uses[1].deleted)
+    assert.equal(program, entry.uses[1].path)
+    assert(session:shutdown())
+    local back = assert(session:restart()).restarted[1].restarted_as
+    assert.equal(program .. "\n", (support.shell("readlink /proc/" .. back.pid .. "/exe")))
+  end)
+
+  it("gives back directory, limits, mask, priority, environment and arguments", function()
+    local first, again = stage.folder .. "/first", stage.folder .. "/again"
+    local place = support.folder()
+    local path = stage.folder .. "/report"
+    local command = ("cd %s && umask 027 && ulimit -n 100 && RSM_MARK='a b' exec nice -n 3 %s/holder until %s note %s "
+      .. "report %s env RSM_MARK open %s nopdeath > /dev/null 2>&1 < /dev/null & echo $!"):format(place,
+      support.quote(support.build), stage.flag, stage.note, path, stage.file)
+    local pid = math.tointeger((support.shell(command)))
+    assert.is_truthy(support.eventually(function()
+      return support.find(assert(session:list()), pid)
+    end))
+    facts(path)
+    assert(os.rename(path, first))
+    local environ = support.read("/proc/" .. pid .. "/environ")
+    assert(session:shutdown())
+    local back = assert(session:restart()).restarted[1].restarted_as
+    facts(path)
+    assert(os.rename(path, again))
+    assert.equal(environ, support.read("/proc/" .. back.pid .. "/environ"))
+    local before, after = facts(first), facts(again)
+    for _, name in ipairs { "uid", "gid", "groups", "cwd", "umask", "nice", "CapEff", "NoNewPrivs", "argv", "nofile" } do
+      assert.equal(before[name], after[name], name)
+    end
+    assert.not_equal(before.sid, after.sid)
+  end)
+
+  it("leaves stopped who did not register, says so, and may be asked again", function()
+    local holder = stop.hold(stage)
+    assert(session:shutdown())
+    local report = assert(session:restart { unregistered = false })
+    assert.same({ holder.pid }, stop.pids(report.left_stopped))
+    assert.equal("not_registered", report.left_stopped[1].why)
+    assert.same({ holder.pid }, stop.pids(assert(session:restart { unregistered = true }).restarted))
+  end)
+
+  it("starts a parent, not the children that it brings itself", function()
+    local parent = stop.hold(stage, "fork", "2")
+    assert.equal(3, #assert(session:shutdown()).stopped)
+    local report = assert(session:restart())
+    assert.same({ parent.pid }, stop.pids(report.restarted))
+    assert.equal(2, #report.left_stopped)
+    assert.equal("by_parent", report.left_stopped[1].why)
+    assert.is_truthy(support.eventually(function()
+      return #assert(rm.who(stage.file)) == 3
+    end))
+  end)
+
+  it("answers 352 and names the step when a program is gone", function()
+    local program = stage.folder .. "/program"
+    os.execute(("cp %s %s"):format(support.quote(support.build .. "/holder"), program))
+    local pid = math.tointeger((support.shell(("%s until %s note %s open %s nopdeath > /dev/null 2>&1 < /dev/null & echo $!")
+      :format(program, stage.flag, stage.note, stage.file))))
+    assert.is_truthy(support.eventually(function()
+      return support.find(assert(session:list()), pid)
+    end))
+    assert(session:shutdown())
+    assert(os.remove(program))
+    local report, message, code, number, detail = session:restart()
+    assert.same({ nil, "fail_restart", 352 }, { report, code, number })
+    assert.matches("its program cannot be run", message)
+    assert.equal("file_not_found", detail.failed[1].error.code)
+    os.execute(("cp %s %s"):format(support.quote(support.build .. "/holder"), program))
+    assert.equal(1, #assert(session:restart()).restarted) -- and can be asked again
+  end)
+
+  it("restarts what comes later after a cancelled one", function()
+    stop.hold(stage)
+    stop.hold(stage)
+    assert(session:shutdown())
+    local report, _, code, _, detail = session:restart {
+      on_event = function(event)
+        return event.action ~= "restarted"
+      end,
+    }
+    assert.same({ nil, "cancelled" }, { report, code })
+    assert.equal(1, #detail.restarted)
+    assert.equal(1, #assert(session:restart()).restarted)
+    assert.is_truthy(support.eventually(function()
+      return #stop.starts(stage) == 4
+    end))
+  end)
+
+  it("does not start again a program of another network namespace, and says why", function()
+    if support.shell("id -u") ~= "0\n" or not os.execute("unshare --net true 2> /dev/null") then
+      return pending("needs root and network namespaces")
+    end
+    local command = ("unshare --net %s/holder until %s note %s open %s nopdeath > /dev/null 2>&1 < /dev/null & echo $!")
+      :format(support.quote(support.build), stage.flag, stage.note, stage.file)
+    local pid = math.tointeger((support.shell(command)))
+    assert.is_truthy(support.eventually(function()
+      return support.find(assert(session:list()), pid)
+    end))
+    local entry = support.find(assert(session:list()), pid)
+    assert.is_false(entry.restartable)
+    assert(session:shutdown())
+    local left = assert(session:restart()).left_stopped
+    assert.same({ pid }, stop.pids(left))
+    assert.equal("not_restorable", left[1].why)
+    assert.matches("namespace", left[1].note)
+  end)
+end)
