@@ -27,7 +27,7 @@ end
 local function update(session)
   assert(session:register { files = program })
   prepare(new_program, program)
-  assert(session:run { arg[-1], here .. "secondary_installer.lua", data, new_data })
+  assert(session:run { "lua5.4", here .. "secondary_installer.lua", data, new_data })
 
   print(assert(session:list()))
   print(assert(session:shutdown { progress = progress }))

@@ -4,9 +4,9 @@ local programs = require "spec.support_session"
 local stop = require "spec.support_stop"
 local support = require "spec.support"
 
--- A primary that stops the holders, starts them again, and is killed on the way: NAME FILE WHEN [DELAY]. WHEN is "before"
--- shutdown, "shutdown N" or "restart N" (at their Nth event), "between" the two, or "after" restart. With a DELAY it is
--- killed so many seconds later, at a moment that nobody chose.
+-- A primary that stops the holders, starts them again, and is killed on the way: NAME FILE WHEN [DELAY].
+-- WHEN is "before" shutdown, "shutdown N" or "restart N" (at their Nth event), "between" the two, or "after" restart.
+-- With a DELAY it is killed so many seconds later, at a moment that nobody chose.
 local PRIMARY = [[
   local rm = require "restartmanager"
   local name, file, when, delay = ...
@@ -155,19 +155,20 @@ describe("a session whose primary is gone", function()
     return pids
   end
 
-  -- Adopts, restarts, closes; afterwards each holder runs, and those that had been stopped were started once. at_rest:
-  -- the primary was not starting anything when it was killed.
-  local function recover(key, at_rest)
+  -- Adopts, restarts, closes; afterwards each holder runs, and those that had been stopped were started once.
+  -- restarted: how many the primary had started again; nil: nobody knows.
+  local function recover(key, restarted)
+    if restarted then
+      assert.is_truthy(support.eventually(function()
+        return #stop.starts(stage) == COUNT + restarted
+      end))
+    end
     local before = starts()
-    local adopted = assert(rm.adopt(key))
-    assert.equal("primary", adopted.role)
-    if at_rest then
+    local adopted, message, refusal = rm.adopt(key)
+    if restarted then
       assert.same(before, starts(), "adopt has started something")
     end
-    local _, _, code, number = rm.adopt(key)
-    assert.same({ "busy", 170 }, { code, number })
-    assert.is_false(programs.listed(key).abandoned)
-    local dead, wanted = {}, {}
+    local dead, wanted, back = {}, {}, {}
     for i, holder in ipairs(holders) do
       wanted[i] = 1
       if not holder:alive() then
@@ -175,15 +176,22 @@ describe("a session whose primary is gone", function()
         wanted[i] = 2
       end
     end
-    local report = assert(adopted:restart())
-    assert.same({ 0, 0 }, { #report.failed, #report.left_stopped })
-    assert.same(0, #assert(adopted:restart()).restarted)
-    assert.is_true(adopted:close())
-    _, _, code, number = rm.adopt(key)
-    assert.same({ "session_credential_conflict", 1219 }, { code, number })
+    if adopted then
+      assert.equal("primary", adopted.role)
+      assert.is_false(programs.listed(key).abandoned)
+      assert.same({ "busy", 170 }, { select(3, rm.adopt(key)) })
+      local report = assert(adopted:restart())
+      back = stop.pids(report.restarted)
+      assert.same({ 0, 0 }, { #report.failed, #report.left_stopped })
+      assert.same(0, #assert(adopted:restart()).restarted)
+      assert.is_true(adopted:close())
+    else -- it owed nothing, and whoever starts a session sweeps such a one
+      assert.equal("session_credential_conflict", refusal, message)
+    end
+    assert.same({ "session_credential_conflict", 1219 }, { select(3, rm.adopt(key)) })
     assert.is_nil(programs.stored(key))
     expect_starts(wanted)
-    return dead, stop.pids(report.restarted)
+    return dead, back
   end
 
   -- asked: how many were asked by then. ended: how many had been restarted by then.
@@ -198,7 +206,7 @@ describe("a session whose primary is gone", function()
       assert.same(still_stopped(output), stop.pids(info.stopped))
     end
     assert.equal(restarted, #told(output, "restart restarted"))
-    local dead, back = recover(key, true)
+    local dead, back = recover(key, restarted)
     assert.equal(asked, #dead)
     assert.equal(asked - restarted, #back)
   end
@@ -228,13 +236,13 @@ describe("a session whose primary is gone", function()
       expect_recovery("after", COUNT, COUNT)
     end)
 
-    for _, delay in ipairs { "0.000", "0.002", "0.005", "0.010", "0.020", "0.050", "0.080" } do
+    for _, delay in ipairs { "0.000", "0.003", "0.010", "0.050" } do
       it(delay .. " s after the first was asked, at a moment that nobody chose", function()
         recover((killed("shutdown 1", delay)))
       end)
     end
 
-    for _, delay in ipairs { "0.000", "0.001", "0.002", "0.003", "0.004", "0.006", "0.008", "0.010" } do
+    for _, delay in ipairs { "0.000", "0.001", "0.002", "0.003", "0.005", "0.008" } do
       it(delay .. " s after restart began, at a moment that nobody chose", function()
         recover((killed("restart 1", delay)))
       end)
@@ -290,7 +298,7 @@ describe("a session whose primary is gone", function()
       ]], key)
       assert.same({ nil, "signal", 9 }, { program:close() })
       assert.is_true(programs.listed(key).abandoned)
-      local dead, back = recover(key, true)
+      local dead, back = recover(key, 1)
       assert.same({ COUNT, COUNT - 1 }, { #dead, #back })
     end)
 
@@ -409,7 +417,7 @@ describe("a session whose primary is gone", function()
       local info = programs.listed(key)
       assert.is_true(info.abandoned)
       assert.same(stop.pids(holders), stop.pids(info.stopped))
-      recover(key, true)
+      recover(key, 0)
     end)
 
     it("by a raise in a <close> scope is back at once, and the same value goes on", function()

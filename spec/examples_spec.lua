@@ -40,7 +40,7 @@ describe("the example", function()
     local file = support.write(support.folder() .. "/file")
     local holder = support.hold("open", file)
     local output, ok = run("who_holds", file)
-    assert.is_true(ok)
+    assert.is_true(ok, output)
     assert.matches("holder +" .. holder.pid .. " .*open +" .. file, (output:gsub("%-", "-")))
   end)
 

@@ -94,14 +94,14 @@ describe("an operation", function()
 
   it("is cancelled by close, by leaving its block, and by its session's end", function()
     session = one("ignore", "TERM")
-    local op = assert(session:begin_shutdown())
+    local op = assert(session:begin_shutdown { timeout = 1 })
     op:step(0.2)
     assert.is_true(op:close())
     do
-      local other <close> = assert(session:begin_shutdown())
+      local other <close> = assert(session:begin_shutdown { timeout = 1 })
       other:step(0.2)
     end
-    op = assert(session:begin_shutdown())
+    op = assert(session:begin_shutdown { timeout = 1 })
     op:step(0.2)
     session:close()
     assert.is_true(op:step())

@@ -64,7 +64,7 @@ describe("leaving a session", function()
     local session = assert(rm.start(OPTIONS))
     assert(session:register { files = held.file })
     local deaf = support.hold("open", held.file, "ignore", "TERM")
-    local op = assert(session:begin_shutdown())
+    local op = assert(session:begin_shutdown { timeout = 1 })
     local last = os.time() + 5
     repeat
       op:step(0.1)

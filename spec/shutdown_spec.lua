@@ -240,3 +240,62 @@ describe("shutdown()", function()
     assert.is_false(parent:alive())
   end)
 end)
+
+describe("an installer that its own launcher started", function()
+  local stage
+
+  before_each(function()
+    stage = stop.stage()
+  end)
+
+  after_each(function()
+    stop.strike(stage)
+    support.cleanup()
+  end)
+
+  -- A launcher (a holder cannot run programs: a shell) that holds the file and runs the script; its output.
+  local function launch(script)
+    local path = support.write(stage.folder .. "/script.lua", script)
+    local launcher = support.write(stage.folder .. "/launcher.sh",
+      ("exec 9< %s\nlua5.4 %s %s > %s/out 2>&1 9<&-\n: > %s/launcher-went-on\n"):format(stage.file, path, stage.file, stage.folder,
+        stage.folder))
+    os.execute(("sh %s"):format(launcher))
+    return support.eventually(function()
+      local file = io.open(stage.folder .. "/out")
+      local text = file and file:read("a")
+      if file then
+        file:close()
+      end
+      return text and text:find("end\n") and text
+    end)
+  end
+
+  it("does not stop the launcher", function()
+    local output = launch [[
+      local rm = require "restartmanager"
+      local session = assert(rm.start())
+      session:register { files = arg[1] }
+      local entry = session:list()[1]
+      print(entry.pid == rm.self().parent.pid, entry.app_type, table.concat(entry.reboot_reasons, " "))
+      print((select(4, session:shutdown { force = true })))
+      session:close()
+      print "end"
+    ]]
+    assert.equal("true\tcritical\tdetected_self\n350\nend\n", output)
+    assert.is_truthy(io.open(stage.folder .. "/launcher-went-on"))
+  end)
+
+  it("stops and restarts it if it was named as stoppable", function()
+    local output = launch [[
+      local rm = require "restartmanager"
+      local session = assert(rm.start { stoppable = rm.self().parent, restart = { unregistered = true } })
+      session:register { files = arg[1] }
+      local report = assert(session:shutdown { timeout = 5 })
+      print(#report.stopped, report.stopped[1].pid == session:list()[1].pid)
+      session:close { leave_stopped = true }
+      print "end"
+    ]]
+    assert.equal("1\ttrue\nend\n", output)
+    assert.is_nil(io.open(stage.folder .. "/launcher-went-on"))
+  end)
+end)

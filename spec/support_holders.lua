@@ -107,28 +107,29 @@ function holders.start_command(line, out)
 end
 
 -- Starts a holder and does not wait. options: program (default: the fixture itself), prefix (words before the program:
--- another program that runs it, in the foreground, with its own input).
+-- another program that runs it, in the foreground, with its own input), same_pids (the prefix changes no pid namespace).
 function holders.start(options, ...)
   local folder = support.folder()
   local line = {}
   local prefix = options.prefix or {}
   table.move(prefix, 1, #prefix, 1, line)
   line[#prefix + 1] = options.program or support.build .. "/holder"
-  if options.prefix then -- the pid that it sees itself need not be ours: it tells the kernel's, too
+  local asked = options.prefix and not options.same_pids
+  if asked then -- the pid that it sees itself need not be ours: it tells the kernel's, too
     table.move({ "report", folder .. "/report" }, 1, 2, #line + 1, line)
   end
   table.move({ ... }, 1, select("#", ...), #line + 1, line)
   local limit = options.prefix and ("timeout --foreground -s KILL %d "):format(holders.LIMIT) or ""
   local holder = holders.start_command(("exec %s%s > %s 2>&1"):format(limit, words(line), support.quote(folder .. "/out")),
     folder .. "/out")
-  holder.report = options.prefix and folder .. "/report"
+  holder.report = asked and folder .. "/report"
   return holder
 end
 
 -- Waits until it is ready.
 function holders.ready(holder)
   local said = holder:says("ready (%d+)")
-  holder.pid = math.tointeger(holder.report and contents(holder.report):match("NSpid: (%d+)") or said)
+  holder.pid = math.tointeger(holder.report and contents(holder.report):match("NSpid (%d+)") or said)
   assert(holder.pid, "no pid: " .. holder:output())
   return holder
 end

@@ -1,5 +1,5 @@
-/* lua_ladder.c: every allocation of Lua's fails once, and then it and all after it: no crash, nothing lost, and the state
- * is of use afterwards. Run under a leak checker, with the module found by RSM_BUILD and RSM_SOURCE.
+/* lua_ladder.c: every allocation of Lua's fails once, and then it and all after it: no crash, nothing lost, and the
+ * state is of use afterwards. Run under a leak checker, with the module found by RSM_BUILD and RSM_SOURCE.
  * SPDX-License-Identifier: MIT */
 #include <lauxlib.h>
 #include <lua.h>
@@ -53,7 +53,8 @@ static const struct task {
     {"operation", "local rm, file = ... local s <close> = assert(rm.start()) assert(s:register{files=file})"
                   "local op <close> = assert(s:begin_list()) repeat local done = op:step(1) until done "
                   "assert(op:result() == op:result())"},
-    {"scope", "local rm, file = ... assert(rm.scope({}, function(s) assert(s:register{files=file}) return s:list() end))"},
+    {"scope",
+     "local rm, file = ... assert(rm.scope({}, function(s) assert(s:register{files=file}) return s:list() end))"},
     {"yield", "local rm, file = ... local s <close> = assert(rm.start()) assert(s:register{files=file})"
               "local co = coroutine.wrap(function() return s:list{wait=coroutine.yield} end)"
               "repeat local x = co() until type(x) ~= 'userdata'"},

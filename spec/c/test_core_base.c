@@ -133,7 +133,9 @@ static void lies_about_lengths_fail(void) {
   CHECK(text_from("\3\0\0\0abc", 7));
   CHECK(!text_from("\3\0\0\0a\0c", 7)); /* a text with a NUL in it */
   CHECK(!text_from("\4\0\0\0abc", 7));
-  CHECK(!text_from("\xFE\xFF\xFF\xFF" "abc", 7));
+  CHECK(!text_from("\xFE\xFF\xFF\xFF"
+                   "abc",
+                   7));
   CHECK(texts_from("\1\0\0\0\1\0\0\0a", 9));
   CHECK(!texts_from("\2\0\0\0\1\0\0\0a", 9));
   CHECK(!texts_from("\xFF\xFF\xFF\xFF\1\0\0\0a", 9));
@@ -401,8 +403,7 @@ static void errors_read_as_one_line(void) {
   rsm__fail(&error, RSM_FAIL_SHUTDOWN, "nginx", "1 of 2 did not stop");
   CHECK_TEXT(rsm_error_format(&error, line, sizeof line), "1 of 2 did not stop: 'nginx'");
   rsm__fail_call(&error, RSM_ACCESS_DENIED, "openat", 13, "Permission denied", "/etc/shadow");
-  CHECK_TEXT(rsm_error_format(&error, line, sizeof line),
-             "access denied: '/etc/shadow' (openat: Permission denied)");
+  CHECK_TEXT(rsm_error_format(&error, line, sizeof line), "access denied: '/etc/shadow' (openat: Permission denied)");
   rsm__fail_call(&error, RSM_GEN_FAILURE, "openat", 77, NULL, NULL);
   CHECK_TEXT(rsm_error_format(&error, line, sizeof line), "the system reported an unexpected failure (openat: 77)");
 }

@@ -133,7 +133,8 @@ static void an_empty_application_stays_empty(void) {
 
 static void an_entry_is_found_by_its_process(void) {
   rsm_list *list = rsm__list_new();
-  rsm_app service = sample(20), other = {.name = "other", .process = {.pid = 30, .start_time = 5}}, none = {.name = "m"};
+  rsm_app service = sample(20), other = {.name = "other", .process = {.pid = 30, .start_time = 5}},
+          none = {.name = "m"};
   CHECK_INT(rsm__list_add_copy(list, &none, NULL), RSM_OK);
   CHECK_INT(rsm__list_add_copy(list, &service, NULL), RSM_OK);
   CHECK_INT(rsm__list_add_copy(list, &other, NULL), RSM_OK);
@@ -147,9 +148,8 @@ static void an_entry_is_found_by_its_process(void) {
 
 static void what_is_unreadable_makes_a_list_incomplete(void) {
   rsm_list *list = rsm__list_new();
-  const rsm_unreadable what[] = {
-      {.process = {.pid = 5, .start_time = 6}, .name = "n", .user = "u", .reason = "denied"},
-      {.path = "/mnt/x", .reason = "timed out"}};
+  const rsm_unreadable what[] = {{.process = {.pid = 5, .start_time = 6}, .name = "n", .user = "u", .reason = "denied"},
+                                 {.path = "/mnt/x", .reason = "timed out"}};
   for (size_t i = 0; i < RSM_COUNT(what); i++) CHECK_INT(rsm__list_add_unreadable(list, &what[i], NULL), RSM_OK);
   CHECK(!rsm_list_complete(list));
   CHECK_INT(rsm_list_unreadable_count(list), 2);

@@ -23,7 +23,7 @@ static struct {
  * folder that is no session's and goes again. */
 static void hide_real_places(void) {
   if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0) return;
-  if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) return;
+  if (mount("none", "/", "", MS_REC | MS_PRIVATE, NULL) < 0) return;
   CHECK_INT(mount("tmpfs", "/run", "tmpfs", 0, "mode=0755"), 0);
   CHECK_INT(mount("tmpfs", "/var/tmp", "tmpfs", 0, "mode=1777"), 0);
 }
@@ -263,7 +263,8 @@ static void the_newest_plan_of_a_process_counts(void) {
     for (size_t round = 0; round < 2; round++) {
       add_entry(&written, 1)->parent = 0;
       CHECK_INT(rsm__journal_plan(&written, round, true, NULL), RSM_OK);
-      CHECK_INT(rsm__journal_mark(&written, written.entries[round], round ? RSM__FATE_STOPPED : before[i], NULL), RSM_OK);
+      CHECK_INT(rsm__journal_mark(&written, written.entries[round], round ? RSM__FATE_STOPPED : before[i], NULL),
+                RSM_OK);
     }
     CHECK_INT(rsm__journal_mark(&written, written.entries[1], RSM__FATE_RESTARTED, NULL), RSM_OK);
     RSM_CLEAN(rsm__journal_done) rsm__journal journal = read_journal(&length);
@@ -452,7 +453,7 @@ static void what_is_noted_wins_over_launch_records(void) {
   uint64_t length;
   write_sample(&written, true);
   rsm__journal_done(&written);
-  put_file("start-3", record.data, record.length); /* noted as restarted, as pid 500 */
+  put_file("start-3", record.data, record.length);  /* noted as restarted, as pid 500 */
   put_file("start-99", record.data, record.length); /* of no entry */
   RSM_CLEAN(rsm__journal_done) rsm__journal journal = read_journal(&length);
   CHECK_INT(journal.entries[3]->app.restarted_as.pid, 500);

@@ -8,7 +8,7 @@
 
 enum {
   RUNS = RSM_APP_RUNNING,
-  KEPT = RSM_APP_RUNNING | RSM_APP_SHUTDOWN_MASKED | RSM_APP_RESTART_MASKED,
+  KEPT = RSM_APP_RUNNING | RSM_APP_SHUTDOWN_MASKED,
   SELF = RSM_REBOOT_DETECTED_SELF,
   CORE = RSM_REBOOT_CRITICAL_PROCESS,
   DENIED = RSM_REBOOT_PERMISSION_DENIED
@@ -70,11 +70,11 @@ static void reasons_are_those_of_who_stands_in_the_way(void) {
       {RUNS, 0, true, 0, true},
       {RUNS, DENIED, true, DENIED, false},
       {RUNS, DENIED | SELF, true, DENIED | SELF, false},
-      {RUNS, SELF, false, 0, false},                 /* only stands in a folder */
+      {RUNS, SELF, false, 0, false}, /* only stands in a folder */
       {RUNS, 0, false, 0, false},
-      {RSM_APP_STOPPED, CORE, true, 0, false},       /* does not run any more */
+      {RSM_APP_STOPPED, CORE, true, 0, false}, /* does not run any more */
       {RSM_APP_STOPPED_OTHER, 0, true, 0, false},
-      {KEPT, SELF, true, 0, false},                  /* a no_shutdown filter takes the reason away */
+      {KEPT, SELF, true, 0, false}, /* a no_shutdown filter takes the reason away */
       {KEPT, 0, true, 0, false},
       {RUNS | RSM_APP_RESTART_MASKED, 0, true, 0, true}, /* no_restart stops it all the same */
       {RUNS | RSM_APP_RESTART_MASKED, CORE, true, CORE, false},
@@ -100,20 +100,20 @@ static void reasons_are_those_of_who_stands_in_the_way(void) {
 /* The applications of a case: a letter each, pids from 1 on. */
 static rsm_app letter(char c, uint32_t pid) {
   switch (c) {
-    case 'r': /* restartable */
-      return app_of(pid, RUNS, 0, true, true);
-    case 'n': /* not restartable */
-      return app_of(pid, RUNS, 0, true, false);
-    case 'c': /* critical */
-      return app_of(pid, RUNS, CORE, true, true);
-    case 'C': /* critical, kept by a filter */
-      return app_of(pid, KEPT, CORE, true, true);
-    case 'k': /* not restartable, kept by a filter */
-      return app_of(pid, KEPT, 0, true, false);
-    case 'w': /* only stands in a folder, critical and not restartable */
-      return app_of(pid, RUNS, SELF, false, false);
-    default: /* has ended */
-      return app_of(pid, RSM_APP_STOPPED, CORE, true, false);
+  case 'r': /* restartable */
+    return app_of(pid, RUNS, 0, true, true);
+  case 'n': /* not restartable */
+    return app_of(pid, RUNS, 0, true, false);
+  case 'c': /* critical */
+    return app_of(pid, RUNS, CORE, true, true);
+  case 'C': /* critical, kept by a filter */
+    return app_of(pid, KEPT, CORE, true, true);
+  case 'k': /* not restartable, kept by a filter */
+    return app_of(pid, KEPT, 0, true, false);
+  case 'w': /* only stands in a folder, critical and not restartable */
+    return app_of(pid, RUNS, SELF, false, false);
+  default: /* has ended */
+    return app_of(pid, RSM_APP_STOPPED, CORE, true, false);
   }
 }
 
@@ -193,8 +193,8 @@ static void an_application_is_confirmed_by_any_of_its_processes(void) {
   static const struct {
     rsm_process confirmed;
     bool yes;
-  } cases[] = {{{4, 40, 0}, true},  {{6, 60, 0}, true},  {{6, 60, 9}, true},  {{4, 41, 0}, false},
-               {{7, 40, 0}, false}, {{0, 0, 0}, false}};
+  } cases[] = {{{4, 40, 0}, true},  {{6, 60, 0}, true},  {{6, 60, 9}, true},
+               {{4, 41, 0}, false}, {{7, 40, 0}, false}, {{0, 0, 0}, false}};
   for (size_t i = 0; i < RSM_COUNT(cases); i++) {
     rsm_process all[] = {{99, 1, 0}, cases[i].confirmed};
     rsm_shutdown_options options = {.confirmed = all, .confirmed_count = 2, .has_confirmed = true};
@@ -236,9 +236,9 @@ static void by_rank_then_parents_then_pid(void) {
     rsm_app_type type;
     unsigned depth;
   } in_order[] = {
-      {900, RSM_APP_CONSOLE, 1},  {10, RSM_APP_UNKNOWN, 2},  {11, RSM_APP_MAIN_WINDOW, 2}, {12, RSM_APP_CONSOLE, 2},
+      {900, RSM_APP_CONSOLE, 1},    {10, RSM_APP_UNKNOWN, 2},  {11, RSM_APP_MAIN_WINDOW, 2}, {12, RSM_APP_CONSOLE, 2},
       {5, RSM_APP_OTHER_WINDOW, 7}, {800, RSM_APP_SERVICE, 0}, {4, RSM_APP_SERVICE, 3},      {3, RSM_APP_SERVICE, 4},
-      {700, RSM_APP_EXPLORER, 1}, {2, RSM_APP_EXPLORER, 2},
+      {700, RSM_APP_EXPLORER, 1},   {2, RSM_APP_EXPLORER, 2},
   };
   enum { COUNT = RSM_COUNT(in_order) };
   placed items[COUNT];
@@ -328,14 +328,14 @@ typedef struct restart_case {
 static rsm_left_why decide(restart_case c) {
   rsm_app app = app_of(1, RSM_APP_STOPPED | (c.masked ? RSM_APP_RESTART_MASKED : 0), 0, true, true);
   if (c.service) app.type = RSM_APP_SERVICE;
-  rsm__plan_candidate candidate = {
-      .app = &app,
-      .registered = c.registered,
-      .flags = RSM_RESTART_NO_CRASH | RSM_RESTART_NO_HANG | RSM_RESTART_NO_REBOOT, /* these are about other ends */
-      .obstacle = c.obstacle || c.other_user ? "why" : NULL,
-      .other_user = c.other_user,
-      .parent_restarted = c.by_parent,
-      .like_parent = c.like_parent};
+  rsm__plan_candidate candidate = {.app = &app,
+                                   .registered = c.registered,
+                                   .flags = RSM_RESTART_NO_CRASH | RSM_RESTART_NO_HANG |
+                                            RSM_RESTART_NO_REBOOT, /* these are about other ends */
+                                   .obstacle = c.obstacle || c.other_user ? "why" : NULL,
+                                   .other_user = c.other_user,
+                                   .parent_restarted = c.by_parent,
+                                   .like_parent = c.like_parent};
   if (c.no_patch) candidate.flags = RSM_RESTART_NO_PATCH;
   return rsm__plan_restart(&candidate, c.unregistered);
 }
@@ -396,9 +396,9 @@ static void only_success_is_a_hundred_percent(void) {
     size_t done, total;
     bool finished;
     unsigned percent;
-  } cases[] = {{0, 0, false, 0},   {0, 3, false, 0},   {1, 3, false, 33},     {2, 3, false, 66},
-               {3, 3, false, 99},  {4, 3, false, 99},  {999, 1000, false, 99}, {0, 0, true, 100},
-               {0, 3, true, 100},  {3, 3, true, 100},  {1, 100000, false, 0}};
+  } cases[] = {{0, 0, false, 0},  {0, 3, false, 0},  {1, 3, false, 33},      {2, 3, false, 66},
+               {3, 3, false, 99}, {4, 3, false, 99}, {999, 1000, false, 99}, {0, 0, true, 100},
+               {0, 3, true, 100}, {3, 3, true, 100}, {1, 100000, false, 0}};
   for (size_t i = 0; i < RSM_COUNT(cases); i++)
     CHECK_INT(rsm__plan_percent(cases[i].done, cases[i].total, cases[i].finished), cases[i].percent);
   unsigned last = 0;

@@ -35,7 +35,7 @@ void rsm__error_fill(rsm_error *reterr, rsm_status status, const char *subject, 
   if (detail) {
     va_list args;
     va_start(args, detail);
-    vsnprintf(error.detail, sizeof error.detail, detail, args);
+    mend_end(error.detail, sizeof error.detail, vsnprintf(error.detail, sizeof error.detail, detail, args));
     va_end(args);
   }
   *reterr = error;

@@ -97,7 +97,7 @@ static bool wants_working_directories(const gathering *g, const char *resource) 
   return false;
 }
 
-static bool stands_in_the_way(const gathering *g, const found *item) {
+static bool is_affected(const gathering *g, const found *item) {
   if (item->registered) return true;
   for (size_t i = 0; i < item->use_count; i++) {
     const rsm_use *use = &item->uses[i];
@@ -166,7 +166,7 @@ static rsm_status add_app(gathering *g, rsm__affected *affected, const found *it
   if (status != RSM_OK) return status;
   if (subject.facts.zombie) return RSM_OK;
   rsm_app *app = &subject.app;
-  app->affected = stands_in_the_way(g, item);
+  app->affected = is_affected(g, item);
   app->uses = item->uses;
   app->use_count = item->use_count;
   rsm__filters_mask(&g->session->filters, app);
@@ -199,6 +199,9 @@ static rsm_status add_kernel_users(gathering *g, rsm_list *list, rsm_error *rete
   return RSM_OK;
 }
 
+/* Of an entry's status these say how it is or was kept, not what was done. */
+enum { NOT_HISTORY = RSM_APP_RUNNING | RSM_APP_SHUTDOWN_MASKED | RSM_APP_RESTART_MASKED };
+
 /* What this session stopped stays in the list; where it was started again and uses the files, its entry tells so. */
 static rsm_status add_remembered(const rsm__builtin *session, rsm_list *list, rsm_error *reterr) {
   for (size_t i = 0; i < session->journal.count; i++) {
@@ -207,7 +210,7 @@ static rsm_status add_remembered(const rsm__builtin *session, rsm_list *list, rs
     const rsm_process *now = entry->fate == RSM__FATE_RESTARTED ? &entry->app.restarted_as : &entry->app.process;
     rsm_app *listed = rsm__list_find(list, now);
     if (listed) {
-      listed->status |= entry->app.status & ~(uint32_t)RSM_APP_RUNNING;
+      listed->status |= entry->app.status & ~(uint32_t)NOT_HISTORY;
       continue;
     }
     if (entry->fate == RSM__FATE_ALIVE) continue; /* no longer uses them, and was not stopped by us */

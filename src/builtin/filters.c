@@ -11,46 +11,65 @@ void rsm__filters_done(rsm__filters *filters) {
   rsm__filter_list_done(&filters->real);
 }
 
-typedef struct named {
-  rsm_filter given, real; /* real.exe NULL: the same as given */
-  char *exe;
-  rsm__arena arena;
-} named;
-
-static void named_done(named *n) {
-  rsm__free(n->exe);
-  rsm__arena_done(&n->arena);
+static rsm_status copy_given(const rsm__filters *filters, rsm__filters *ret_copy, rsm_error *reterr) {
+  for (size_t i = 0; i < filters->given.count; i++) {
+    rsm_status status = rsm__filter_add(&ret_copy->given, &filters->given.items[i], reterr);
+    if (status != RSM_OK) return status;
+  }
+  return RSM_OK;
 }
 
-static rsm_status name_filter(const rsm_filter *filter, rsm__lookup *lookup, named *n, rsm_error *reterr) {
-  n->given = n->real = *filter;
-  n->real.exe = NULL;
-  if (filter->process.pid && !filter->process.start_time)
-    return rsm_process_find(filter->process.pid, &n->given.process, reterr);
-  if (!filter->exe) return RSM_OK;
+static rsm_status add_real(rsm__filters *filters, rsm__lookup *lookup, const rsm_filter *given, rsm_error *reterr) {
+  RSM_CLEAN_ARENA rsm__arena arena = {0};
   const char *real = NULL;
-  rsm_status status = rsm__files_absolute(filter->exe, &n->exe, reterr);
+  if (!given->exe) return RSM_OK;
+  rsm_status status = rsm__lookup_real(lookup, &given->exe, 1, &arena, &real, reterr);
+  if (status != RSM_OK || !real || strcmp(real, given->exe) == 0) return status;
+  return rsm__filter_add(&filters->real, &(rsm_filter){.exe = real, .action = given->action}, reterr);
+}
+
+/* Puts the changed filters in the place of the old ones, once their real paths are known. */
+static rsm_status replace(rsm__filters *filters, rsm__filters *changed, rsm__lookup *lookup, rsm_error *reterr) {
+  rsm_status status = RSM_OK;
+  for (size_t i = 0; status == RSM_OK && i < changed->given.count; i++)
+    status = add_real(changed, lookup, &changed->given.items[i], reterr);
   if (status != RSM_OK) return status;
-  n->given.exe = n->exe;
-  status = rsm__lookup_real(lookup, &n->given.exe, 1, &n->arena, &real, reterr);
-  if (real && strcmp(real, n->exe) != 0) n->real.exe = real;
-  return status;
+  rsm__filters old = *filters;
+  *filters = *changed;
+  *changed = old;
+  return RSM_OK;
 }
 
 rsm_status rsm__filters_add(rsm__filters *filters, rsm__lookup *lookup, const rsm_filter *filter, rsm_error *reterr) {
-  RSM_CLEAN(named_done) named n = {0};
-  rsm_status status = name_filter(filter, lookup, &n, reterr);
-  if (status == RSM_OK && n.real.exe) status = rsm__filter_add(&filters->real, &n.real, reterr);
-  return status == RSM_OK ? rsm__filter_add(&filters->given, &n.given, reterr) : status;
+  RSM_CLEAN(rsm__filters_done) rsm__filters changed = {0};
+  RSM_CLEAN_FREE char *exe = NULL;
+  rsm_filter named = *filter;
+  rsm_status status = copy_given(filters, &changed, reterr);
+  if (status == RSM_OK && filter->exe) status = rsm__files_absolute(filter->exe, &exe, reterr);
+  if (filter->exe) named.exe = exe;
+  if (status == RSM_OK && filter->process.pid && !filter->process.start_time)
+    status = rsm_process_find(filter->process.pid, &named.process, reterr);
+  if (status == RSM_OK) status = rsm__filter_add(&changed.given, &named, reterr);
+  return status == RSM_OK ? replace(filters, &changed, lookup, reterr) : status;
+}
+
+/* A bare pid names the filter that was made for it, whoever has the pid now. */
+static void bind_pid(const rsm__filters *filters, rsm_filter *named) {
+  for (size_t i = 0; named->process.pid && !named->process.start_time && i < filters->given.count; i++)
+    if (filters->given.items[i].process.pid == named->process.pid) named->process = filters->given.items[i].process;
 }
 
 rsm_status rsm__filters_remove(rsm__filters *filters, rsm__lookup *lookup, const rsm_filter *filter,
                                rsm_error *reterr) {
-  RSM_CLEAN(named_done) named n = {0};
-  rsm_status status = name_filter(filter, lookup, &n, reterr);
-  if (status != RSM_OK) return status;
-  if (n.real.exe) rsm__filter_remove(&filters->real, &n.real, NULL);
-  return rsm__filter_remove(&filters->given, &n.given, reterr);
+  RSM_CLEAN(rsm__filters_done) rsm__filters changed = {0};
+  RSM_CLEAN_FREE char *exe = NULL;
+  rsm_filter named = *filter;
+  rsm_status status = copy_given(filters, &changed, reterr);
+  if (status == RSM_OK && filter->exe) status = rsm__files_absolute(filter->exe, &exe, reterr);
+  if (filter->exe) named.exe = exe;
+  bind_pid(filters, &named);
+  if (status == RSM_OK) status = rsm__filter_remove(&changed.given, &named, reterr);
+  return status == RSM_OK ? replace(filters, &changed, lookup, reterr) : status;
 }
 
 void rsm__filters_mask(const rsm__filters *filters, rsm_app *app) {

@@ -101,8 +101,8 @@ static rsm_status append(rsm__journal *journal, const rsm__buffer *content, rsm_
   return rsm__file_append(journal->file, record.data, record.length, reterr);
 }
 
-/* A process is its newest entry's concern alone: an older one, of a round that did not stop it, is as if it had never been
- * planned. Else it would be started once for each. */
+/* A process is its newest entry's concern alone: an older one, of a round that did not stop it, is as if it had never
+ * been planned. Else it would be started once for each. */
 static void supersede(rsm__journal *journal, size_t first) {
   for (size_t i = 0; i < first; i++) {
     rsm__entry *old = journal->entries[i];
@@ -186,7 +186,8 @@ static void replay_fate(rsm__journal *journal, rsm__cursor *content) {
   rsm_process restarted_as = rsm__get_process(content);
   if (content->failed || index >= journal->count || fate >= RSM__FATE_COUNT) return;
   rsm__entry *entry = journal->entries[index];
-  entry->asked_at = asked_at;
+  uint64_t now = rsm__clock_ms();
+  entry->asked_at = asked_at < now ? asked_at : now; /* a time to come would have us wait for it */
   entry->grace_ms = grace_ms;
   entry->app.restarted_as = restarted_as;
   apply(entry, (rsm__fate)fate);

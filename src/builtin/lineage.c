@@ -33,11 +33,14 @@ bool rsm__lineage_parent(rsm__lineage *lineage, const rsm_process *child, rsm_pr
   RSM_CLEAN_ARENA rsm__arena arena = {0};
   rsm__process *process;
   rsm__process_facts facts = {0};
-  if (rsm__process_open(child, &process, NULL) == RSM_OK) {
-    if (rsm__process_facts_get(process, &arena, &facts, NULL) != RSM_OK) facts.parent = (rsm_process){0};
+  rsm_status status = rsm__process_open(child, &process, NULL);
+  if (status == RSM_OK) {
+    status = rsm__process_facts_get(process, &arena, &facts, NULL);
+    if (status != RSM_OK) facts.parent = (rsm_process){0};
     rsm__process_close(process);
   }
-  rsm__lineage_add(lineage, child, &facts.parent, NULL); /* only a memory of it: without, it is looked up again */
+  if (status == RSM_OUT_OF_MEMORY || status == RSM_BUSY) lineage->failed = true;
+  if (rsm__lineage_add(lineage, child, &facts.parent, NULL) != RSM_OK) lineage->failed = true;
   *ret_parent = facts.parent;
   return facts.parent.pid != 0;
 }

@@ -255,6 +255,7 @@ const rsm__manager rsm__builtin_manager = {
     .name = "builtin",
     .preference = preference,
     .available = available,
+    .environment = rsm__process_environment,
     .start = start,
     .join = join,
     .adopt = adopt,

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "builtin/affected.h"
 #include "builtin/builtin.h"
+#include "os/process.h"
 
 static rsm_status run_list(rsm__operation *op, rsm_error *reterr) {
   RSM_CLEAN(rsm__affected_done) rsm__affected affected = {0};
@@ -135,7 +136,8 @@ rsm_report *rsm__operation_take_report(void *state) {
 
 void rsm__operation_free(void *state) {
   rsm__operation *op = state;
-  set_task(op->session, NULL);
+  /* In a forked child nobody else is there to lock out, and who held the lock may not be there to let it go. */
+  if (op->session->owner_pid == rsm__process_self()) set_task(op->session, NULL);
   op->task = rsm__task_free(op->task);
   free_operation(op);
 }

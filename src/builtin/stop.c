@@ -86,7 +86,10 @@ static rsm_status ask(rsm__round *round, rsm__member *member, uint32_t grace_ms,
     entry->grace_ms = grace_ms;
     /* First the record, then the signal: who adopts us must know whom to wait for. */
     status = rsm__journal_mark(&round->op->session->journal, entry, RSM__FATE_ASKED, reterr);
-    if (status != RSM_OK) return status;
+    if (status != RSM_OK) {
+      entry->fate = RSM__FATE_PLANNED; /* no record, no signal */
+      return status;
+    }
     round->somebody_asked = true;
     member->asked = true;
     status = rsm__process_ask(member->handle, &why);
@@ -227,10 +230,6 @@ static bool is_member(const rsm__round *round, const rsm_app *app) {
   return false;
 }
 
-static bool in_the_way(const rsm_app *app) {
-  return app->affected && (app->status & RSM_APP_RUNNING) && !(app->status & RSM_APP_SHUTDOWN_MASKED);
-}
-
 /* Who uses the files now and was not there before? Those that only follow their parents get a moment to end. */
 static rsm_status find_new(rsm__round *round, rsm_report *report, rsm_error *reterr) {
   for (int look = 1;; look++) {
@@ -240,7 +239,7 @@ static rsm_status find_new(rsm__round *round, rsm_report *report, rsm_error *ret
     bool found = false;
     for (size_t i = 0; i < after.live_count; i++) {
       const rsm_app *app = &after.list->apps[i];
-      if (!in_the_way(app) || is_member(round, app)) continue;
+      if (!rsm__plan_in_the_way(app) || is_member(round, app)) continue;
       found = true;
       if (look == LOOKS) status = rsm__report_add(report, RSM_OUTCOME_NEW, app, reterr);
       if (status != RSM_OK) return status;
@@ -285,7 +284,7 @@ static rsm_status report_kept(rsm__round *round, rsm_report *report, rsm_error *
 static void report_untouched(const rsm__round *round, rsm_status why, rsm_report *report) {
   for (size_t i = 0; i < round->before.live_count; i++) {
     const rsm_app *app = &round->before.list->apps[i];
-    if (!in_the_way(app)) continue;
+    if (!rsm__plan_in_the_way(app)) continue;
     bool is_new = why == RSM_MORE_DATA && !rsm__plan_confirmed(app, &round->op->request.shutdown);
     rsm__report_add(report, is_new ? RSM_OUTCOME_NEW : RSM_OUTCOME_ALIVE, app, NULL);
   }

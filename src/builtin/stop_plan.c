@@ -109,7 +109,7 @@ static size_t choose(rsm__affected *before, choice *choices, rsm__lineage *linea
   size_t count = 0;
   for (size_t i = 0; i < before->live_count; i++) {
     const rsm_app *app = &before->list->apps[i];
-    rsm__lineage_add(lineage, &app->process, &before->live[i].parent, NULL);
+    if (rsm__lineage_add(lineage, &app->process, &before->live[i].parent, NULL) != RSM_OK) lineage->failed = true;
   }
   for (size_t i = 0; i < before->live_count; i++) {
     const rsm_app *app = &before->list->apps[i];
@@ -132,6 +132,7 @@ rsm_status rsm__round_plan(rsm__round *round, rsm_error *reterr) {
   rsm_status status = RSM_OK;
   for (size_t i = 0; status == RSM_OK && i < count; i++)
     status = add_member(round, &choices[i], &lineage, first, reterr);
+  if (status == RSM_OK && lineage.failed) status = rsm__fail_memory(reterr);
   if (status == RSM_OK && count)
     status = rsm__journal_plan(&session->journal, first, session->stored.in_memory, reterr);
   if (status != RSM_OK) session->journal.count = first; /* nothing was written, nothing is remembered */

@@ -77,9 +77,11 @@ static rsm_status new_key(char *ret_key, rsm_error *reterr) {
   return status;
 }
 
-/* The first place that exists or can be made and can be trusted; the error names what is wrong with the others. */
+/* The first place that exists or can be made and can be trusted; the error names what is wrong with each. */
 static rsm_status usable_place(rsm__dir **ret_place, bool *ret_in_memory, rsm_error *reterr) {
-  rsm_error first = {0}, error;
+  rsm_status worst = RSM_NOT_FOUND;
+  rsm_error error;
+  char all[300] = "", words[160];
   for (unsigned place = 0;; place++) {
     rsm_status status = rsm__private_place_open(rsm__user_current(), place, true, ret_place, &error);
     if (status == RSM_OK) {
@@ -91,15 +93,12 @@ static rsm_status usable_place(rsm__dir **ret_place, bool *ret_in_memory, rsm_er
       if (reterr) *reterr = error;
       return status;
     }
-    if (first.status == RSM_OK || (first.status == RSM_NOT_FOUND && status != RSM_NOT_FOUND)) first = error;
+    if (worst == RSM_NOT_FOUND) worst = status;
+    size_t used = strlen(all);
+    snprintf(all + used, sizeof all - used, "%s%s", used ? "; " : "", rsm_error_format(&error, words, sizeof words));
   }
-  if (reterr) {
-    *reterr = first;
-    rsm__error_explain(reterr, "there is no private place to keep the session in");
-    if (reterr->status == RSM_NOT_FOUND) reterr->status = RSM_WRITE_FAULT;
-    return reterr->status;
-  }
-  return first.status == RSM_NOT_FOUND ? RSM_WRITE_FAULT : first.status;
+  if (worst == RSM_NOT_FOUND) worst = RSM_WRITE_FAULT;
+  return rsm__fail(reterr, worst, NULL, "there is no private place to keep the session in: %s", all);
 }
 
 rsm_status rsm__store_create(const rsm__owner *owner, rsm__stored *ret_stored, rsm_error *reterr) {

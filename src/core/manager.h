@@ -25,6 +25,9 @@ typedef struct rsm__manager {
   /* Can it work on this system? The error says why not. Without side effects. */
   bool (*available)(rsm_error *reterr);
 
+  /* A variable of our environment; NULL if it is not set, or if we run with more rights than who set it. */
+  const char *(*environment)(const char *name);
+
   /* Make a session's state; ret_key gets 32 lower-case digits and a NUL. join, adopt: key is well-formed, lower case;
    * RSM_CREDENTIAL_CONFLICT if this manager has no such session. */
   rsm_status (*start)(const rsm_start_options *options, void **ret_state, char *ret_key, rsm_error *reterr);

@@ -12,7 +12,7 @@ bool rsm__plan_use_counts(const rsm_use *use, bool working_directories) {
 void rsm__plan_mask(const rsm_filter_list *filters, rsm_app *app) {
   switch (rsm__filter_match(filters, app)) {
   case RSM_NO_SHUTDOWN:
-    app->status |= RSM_APP_SHUTDOWN_MASKED | RSM_APP_RESTART_MASKED;
+    app->status |= RSM_APP_SHUTDOWN_MASKED;
     break;
   case RSM_NO_RESTART:
     app->status |= RSM_APP_RESTART_MASKED;
@@ -20,19 +20,19 @@ void rsm__plan_mask(const rsm_filter_list *filters, rsm_app *app) {
   }
 }
 
-static bool stands_in_the_way(const rsm_app *app) {
+bool rsm__plan_in_the_way(const rsm_app *app) {
   return app->affected && (app->status & RSM_APP_RUNNING) && !(app->status & RSM_APP_SHUTDOWN_MASKED);
 }
 
 uint32_t rsm__plan_reasons(const rsm_list *list) {
   uint32_t reasons = 0;
   for (size_t i = 0; i < list->count; i++)
-    if (stands_in_the_way(&list->apps[i])) reasons |= list->apps[i].reboot_reasons;
+    if (rsm__plan_in_the_way(&list->apps[i])) reasons |= list->apps[i].reboot_reasons;
   return reasons;
 }
 
 bool rsm__plan_stops(const rsm_app *app) {
-  return stands_in_the_way(app) && app->reboot_reasons == 0;
+  return rsm__plan_in_the_way(app) && app->reboot_reasons == 0;
 }
 
 bool rsm__plan_confirmed(const rsm_app *app, const rsm_shutdown_options *options) {
@@ -64,7 +64,7 @@ rsm_status rsm__plan_check(const rsm_list *list, const rsm_shutdown_options *opt
   char subject[240];
   for (size_t i = 0; i < list->count; i++) {
     const rsm_app *app = &list->apps[i];
-    if (stands_in_the_way(app) && app->reboot_reasons)
+    if (rsm__plan_in_the_way(app) && app->reboot_reasons)
       return rsm__fail(reterr, RSM_NOACTION_REBOOT, subject_of(app, subject, sizeof subject),
                        "nothing was shut down: %s", reason_words(app->reboot_reasons));
   }
@@ -122,7 +122,8 @@ rsm__rung rsm__plan_rung(const rsm__ladder *at, uint32_t grace_ms, bool force, u
 
 rsm_left_why rsm__plan_restart(const rsm__plan_candidate *candidate, bool unregistered) {
   const rsm_app *app = candidate->app;
-  if (app->status & RSM_APP_RESTART_MASKED) return RSM_LEFT_RESTART_MASKED;
+  /* no_shutdown means neither stop nor start: it may have been added after the application was stopped. */
+  if (app->status & (RSM_APP_SHUTDOWN_MASKED | RSM_APP_RESTART_MASKED)) return RSM_LEFT_RESTART_MASKED;
   /* A worker is its master's business; a program of another kind that registered by itself is its own. */
   if (candidate->parent_restarted && (candidate->like_parent || !candidate->registered)) return RSM_LEFT_BY_PARENT;
   if (candidate->registered && (candidate->flags & RSM_RESTART_NO_PATCH)) return RSM_LEFT_NO_PATCH;

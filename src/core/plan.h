@@ -12,7 +12,10 @@ bool rsm__plan_use_counts(const rsm_use *use, bool working_directories);
 /* Sets the masked bits that the filters ask for. */
 void rsm__plan_mask(const rsm_filter_list *filters, rsm_app *app);
 
-/* The list's reboot reasons: of those that run, stand in the way and are not masked by a no_shutdown filter. */
+/* Does it run, use something in a way that counts, and is not kept by a no_shutdown filter? */
+bool rsm__plan_in_the_way(const rsm_app *app);
+
+/* The list's reboot reasons: of those in the way. */
 uint32_t rsm__plan_reasons(const rsm_list *list);
 
 /* Will a shutdown of this list stop the application? */

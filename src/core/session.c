@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: MIT */
 #include "core/session.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -105,7 +104,7 @@ static rsm_status enter(const char *key, bool adopt, rsm_session **ret_session, 
 }
 
 rsm_status rsm_session_join(const char *key, rsm_session **ret_session, rsm_error *reterr) {
-  if (!key) key = getenv(RSM_KEY_VARIABLE);
+  for (const rsm__manager *const *m = rsm__managers; *m && !key; m++) key = (*m)->environment(RSM_KEY_VARIABLE);
   if (!key)
     return rsm__fail(reterr, RSM_ENVVAR_NOT_FOUND, RSM_KEY_VARIABLE,
                      "no session key was given and the variable is not set");

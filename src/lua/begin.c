@@ -1,6 +1,5 @@
-/* begin.c: the session's list, affected, shutdown, restart, and begin_...: checks the options, begins the operation, and
- * hands it to the Lua layer's loop or to the caller.
- * SPDX-License-Identifier: MIT */
+/* begin.c: the session's list, affected, shutdown, restart, and begin_...: checks the options, begins the operation,
+ * and hands it to the Lua layer's loop or to the caller. SPDX-License-Identifier: MIT */
 #include <lauxlib.h>
 #include <string.h>
 
@@ -60,10 +59,14 @@ static uint32_t check_grace(lua_State *L, const char *function, const char *opti
 
 static int begin_shutdown(lua_State *L, const rsml_form *form) {
   enum { FORCE, ONLY_RESTARTABLE, TIMEOUT, SERVICE_TIMEOUT, CONFIRMED, PROGRESS, ON_EVENT, WAIT };
-  static const rsml_option known[] = {{"force", RSML_BOOLEAN},     {"only_restartable", RSML_BOOLEAN},
-                                      {"timeout", RSML_ANY},       {"service_timeout", RSML_ANY},
-                                      {"confirmed", RSML_ANY},     {"progress", RSML_FUNCTION},
-                                      {"on_event", RSML_FUNCTION}, {"wait", RSML_FUNCTION},
+  static const rsml_option known[] = {{"force", RSML_BOOLEAN},
+                                      {"only_restartable", RSML_BOOLEAN},
+                                      {"timeout", RSML_ANY},
+                                      {"service_timeout", RSML_ANY},
+                                      {"confirmed", RSML_ANY},
+                                      {"progress", RSML_FUNCTION},
+                                      {"on_event", RSML_FUNCTION},
+                                      {"wait", RSML_FUNCTION},
                                       {NULL, RSML_ANY}};
   rsml_place place = {form->function, 2, NULL};
   rsml_session *session = rsml_session_check(L);

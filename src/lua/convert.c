@@ -9,10 +9,10 @@ typedef struct word {
   const char *text;
 } word;
 
-static const word app_types[] = {
-    {RSM_APP_UNKNOWN, "unknown"}, {RSM_APP_MAIN_WINDOW, "main_window"}, {RSM_APP_OTHER_WINDOW, "other_window"},
-    {RSM_APP_SERVICE, "service"}, {RSM_APP_EXPLORER, "explorer"},       {RSM_APP_CONSOLE, "console"},
-    {RSM_APP_CRITICAL, "critical"}};
+static const word app_types[] = {{RSM_APP_UNKNOWN, "unknown"},           {RSM_APP_MAIN_WINDOW, "main_window"},
+                                 {RSM_APP_OTHER_WINDOW, "other_window"}, {RSM_APP_SERVICE, "service"},
+                                 {RSM_APP_EXPLORER, "explorer"},         {RSM_APP_CONSOLE, "console"},
+                                 {RSM_APP_CRITICAL, "critical"}};
 static const word app_status[] = {{RSM_APP_RUNNING, "running"},
                                   {RSM_APP_STOPPED, "stopped"},
                                   {RSM_APP_STOPPED_OTHER, "stopped_other"},
@@ -26,22 +26,24 @@ static const word reboot_reasons[] = {{RSM_REBOOT_PERMISSION_DENIED, "permission
                                       {RSM_REBOOT_CRITICAL_PROCESS, "critical_process"},
                                       {RSM_REBOOT_CRITICAL_SERVICE, "critical_service"},
                                       {RSM_REBOOT_DETECTED_SELF, "detected_self"}};
-static const word use_hows[] = {{RSM_USE_OPEN, "open"}, {RSM_USE_MAP, "map"},   {RSM_USE_EXEC, "exec"},
-                                {RSM_USE_CWD, "cwd"},   {RSM_USE_ROOT, "root"}, {RSM_USE_LOOP, "loop"},
+static const word use_hows[] = {{RSM_USE_OPEN, "open"}, {RSM_USE_MAP, "map"},    {RSM_USE_EXEC, "exec"},
+                                {RSM_USE_CWD, "cwd"},   {RSM_USE_ROOT, "root"},  {RSM_USE_LOOP, "loop"},
                                 {RSM_USE_SWAP, "swap"}, {RSM_USE_MOUNT, "mount"}};
 static const word accesses[] = {
     {RSM_ACCESS_READ, "r"}, {RSM_ACCESS_WRITE, "w"}, {RSM_ACCESS_READ | RSM_ACCESS_WRITE, "rw"}};
 static const word restart_bys[] = {{RSM_RESTART_BY_REGISTRATION, "registration"},
                                    {RSM_RESTART_BY_SERVICE, "service"},
                                    {RSM_RESTART_BY_COMMAND, "command"}};
-static const word left_whys[] = {
-    {RSM_LEFT_NOT_REGISTERED, "not_registered"}, {RSM_LEFT_RESTART_MASKED, "restart_masked"},
-    {RSM_LEFT_NO_PATCH, "no_patch"},             {RSM_LEFT_OTHER_USER, "other_user"},
-    {RSM_LEFT_BY_PARENT, "by_parent"},           {RSM_LEFT_NOT_RESTORABLE, "not_restorable"}};
-static const word outcomes[] = {{RSM_OUTCOME_STOPPED, "stopped"},     {RSM_OUTCOME_GONE, "gone"},
-                                {RSM_OUTCOME_ALIVE, "alive"},         {RSM_OUTCOME_KEPT, "kept"},
-                                {RSM_OUTCOME_NEW, "new"},             {RSM_OUTCOME_RESTARTED, "restarted"},
-                                {RSM_OUTCOME_FAILED, "failed"},       {RSM_OUTCOME_LEFT_STOPPED, "left_stopped"}};
+static const word left_whys[] = {{RSM_LEFT_NOT_REGISTERED, "not_registered"},
+                                 {RSM_LEFT_RESTART_MASKED, "restart_masked"},
+                                 {RSM_LEFT_NO_PATCH, "no_patch"},
+                                 {RSM_LEFT_OTHER_USER, "other_user"},
+                                 {RSM_LEFT_BY_PARENT, "by_parent"},
+                                 {RSM_LEFT_NOT_RESTORABLE, "not_restorable"}};
+static const word outcomes[] = {{RSM_OUTCOME_STOPPED, "stopped"}, {RSM_OUTCOME_GONE, "gone"},
+                                {RSM_OUTCOME_ALIVE, "alive"},     {RSM_OUTCOME_KEPT, "kept"},
+                                {RSM_OUTCOME_NEW, "new"},         {RSM_OUTCOME_RESTARTED, "restarted"},
+                                {RSM_OUTCOME_FAILED, "failed"},   {RSM_OUTCOME_LEFT_STOPPED, "left_stopped"}};
 
 #define COUNT(words) (sizeof(words) / sizeof *(words))
 
@@ -280,7 +282,6 @@ void rsml_push_report(lua_State *L, const rsm_report *report, bool restart) {
 }
 
 const char *rsml_action_name(rsm_action action) {
-  static const char *const names[] = {"none",    "ask",  "wait",   "kill",  "stopped",
-                                      "kept",    "failed", "start", "restarted"};
+  static const char *const names[] = {"none", "ask", "wait", "kill", "stopped", "kept", "failed", "start", "restarted"};
   return (size_t)action < COUNT(names) ? names[action] : "unrecognized";
 }

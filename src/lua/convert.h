@@ -1,6 +1,5 @@
-/* convert.h: from the library's structs to Lua tables. Everything here may raise (out of memory): what is converted must
- * belong to a userdata on the stack meanwhile.
- * SPDX-License-Identifier: MIT */
+/* convert.h: from the library's structs to Lua tables. Everything here may raise (out of memory): what is converted
+ * must belong to a userdata on the stack meanwhile. SPDX-License-Identifier: MIT */
 #ifndef RSM_LUA_CONVERT_H
 #define RSM_LUA_CONVERT_H
 
@@ -21,14 +20,14 @@ typedef struct rsml_box {
   void (*release)(void *object);
 } rsml_box;
 
-void rsml_box_setup(lua_State *L); /* creates the metatable */
+void rsml_box_setup(lua_State *L);                                   /* creates the metatable */
 rsml_box *rsml_box_new(lua_State *L, void (*release)(void *object)); /* empty, on top of the stack */
 void rsml_box_empty(rsml_box *box);
 
 /* nil, "function: text", code, number. Returns 4. */
 int rsml_push_failure(lua_State *L, const char *function, const rsm_error *error);
 int rsml_raise_failure(lua_State *L); /* raises the message of the failure on top of the stack; never returns */
-void rsml_push_error(lua_State *L, const rsm_error *error); /* { message=, code=, number= } */
+void rsml_push_error(lua_State *L, const rsm_error *error);       /* { message=, code=, number= } */
 void rsml_push_process(lua_State *L, const rsm_process *process); /* { pid=, start_time= }, nil for pid 0 */
 void rsml_push_app(lua_State *L, const rsm_app *app);
 void rsml_push_apps(lua_State *L, const rsm_list *list); /* the entries alone */

@@ -39,8 +39,8 @@ static void push_metatables(lua_State *L) {
 RSM_API LUAMOD_API int luaopen_restartmanager_core(lua_State *L);
 
 int luaopen_restartmanager_core(lua_State *L) {
-  static const luaL_Reg *const nouns[] = {functions, rsml_session_functions, rsml_resource_functions,
-                                          rsml_op_functions, rsml_registration_functions};
+  static const luaL_Reg *const nouns[] = {functions, rsml_session_functions, rsml_resource_functions, rsml_op_functions,
+                                          rsml_registration_functions};
   luaL_checkversion(L);
   lua_settop(L, 0);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, "restartmanager.layer"); /* one a state, however often it is loaded */

@@ -239,10 +239,9 @@ static int m_watch(lua_State *L) {
 
 const luaL_Reg rsml_op_functions[] = {{"advance", m_advance}, {"settle", m_settle}, {"watch", m_watch}, {NULL, NULL}};
 
-static const luaL_Reg methods[] = {{"step", op_step},     {"result", op_result}, {"cancel", op_cancel},
-                                   {"close", op_close},   {"fd", op_fd},         {NULL, NULL}};
-static const luaL_Reg metamethods[] = {
-    {"__gc", op_gc}, {"__close", op_gc}, {"__tostring", op_tostring}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"step", op_step},   {"result", op_result}, {"cancel", op_cancel},
+                                   {"close", op_close}, {"fd", op_fd},         {NULL, NULL}};
+static const luaL_Reg metamethods[] = {{"__gc", op_gc}, {"__close", op_gc}, {"__tostring", op_tostring}, {NULL, NULL}};
 
 void rsml_op_setup(lua_State *L, int layer) {
   luaL_newmetatable(L, RSML_OP);

@@ -139,14 +139,13 @@ const char *rsml_check_text(lua_State *L, const rsml_place *place, int index) {
 
 /* Bytes that the strings of the array at index take, terminators included. Raises for what is no array of strings. */
 static size_t check_array(lua_State *L, const rsml_place *place, int index, size_t *ret_count) {
-  size_t size = 0, keys = 0, count = lua_rawlen(L, index);
+  size_t size = 0, count = lua_rawlen(L, index);
   lua_pushnil(L);
-  while (lua_next(L, index)) {
+  while (lua_next(L, index)) { /* keys below 1 do no harm: `arg` has them */
+    if (!lua_isinteger(L, -2) || lua_tointeger(L, -2) > (lua_Integer)count) {
+      rsml_bad(L, place, "string or array of strings expected, got a table with other keys");
+    }
     lua_pop(L, 1);
-    keys++;
-  }
-  if (keys != count) {
-    rsml_bad(L, place, "string or array of strings expected, got a table with other keys");
   }
   for (size_t i = 1; i <= count; i++) {
     lua_rawgeti(L, index, (lua_Integer)i);
@@ -184,6 +183,7 @@ void rsml_check_texts(lua_State *L, const rsml_place *place, int index, rsml_tex
     const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &length) : NULL;
     if (!text || length + 1 > size) {
       rsml_bad(L, place, "the array was changed meanwhile");
+      return;
     }
     items[i] = memcpy(end, text, length + 1);
     end += length + 1;

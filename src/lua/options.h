@@ -8,7 +8,8 @@
 
 #include "rsm.h"
 
-/* Where a value came from, for messages: argument `arg` of the public function `function`, in `option` (NULL: itself). */
+/* Where a value came from, for messages: argument `arg` of the public function `function`, in `option` (NULL: itself).
+ */
 typedef struct rsml_place {
   const char *function;
   int arg;

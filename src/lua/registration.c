@@ -8,8 +8,11 @@
 #include "lua/options.h"
 
 enum { OCCASIONS = 4 };
-static const rsml_option occasions[OCCASIONS + 1] = {
-    {"crash", RSML_BOOLEAN}, {"hang", RSML_BOOLEAN}, {"patch", RSML_BOOLEAN}, {"reboot", RSML_BOOLEAN}, {NULL, RSML_ANY}};
+static const rsml_option occasions[OCCASIONS + 1] = {{"crash", RSML_BOOLEAN},
+                                                     {"hang", RSML_BOOLEAN},
+                                                     {"patch", RSML_BOOLEAN},
+                                                     {"reboot", RSML_BOOLEAN},
+                                                     {NULL, RSML_ANY}};
 static const uint32_t occasion_flags[OCCASIONS] = {RSM_RESTART_NO_CRASH, RSM_RESTART_NO_HANG, RSM_RESTART_NO_PATCH,
                                                    RSM_RESTART_NO_REBOOT};
 

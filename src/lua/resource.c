@@ -119,10 +119,8 @@ static int session_run(lua_State *L) {
   return results;
 }
 
-const luaL_Reg rsml_resource_methods[] = {{"register", session_register},
-                                          {"resources", session_resources},
-                                          {"run", session_run},
-                                          {NULL, NULL}};
+const luaL_Reg rsml_resource_methods[] = {
+    {"register", session_register}, {"resources", session_resources}, {"run", session_run}, {NULL, NULL}};
 
 /* ---- rm.who ---- */
 
@@ -148,8 +146,8 @@ static void paths_to_options(lua_State *L) {
 }
 
 static int m_who(lua_State *L) {
-  static const rsml_option known[] = {RESOURCE_OPTIONS,       {"manager", RSML_TEXT}, {"uses", RSML_BOOLEAN},
-                                      {"wait", RSML_FUNCTION}, {NULL, RSML_ANY}};
+  static const rsml_option known[] = {
+      RESOURCE_OPTIONS, {"manager", RSML_TEXT}, {"uses", RSML_BOOLEAN}, {"wait", RSML_FUNCTION}, {NULL, RSML_ANY}};
   rsml_place place = {"who", 1, NULL};
   rsm_resources resources;
   rsm_error error;

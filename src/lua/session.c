@@ -308,12 +308,10 @@ static int session_tostring(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {{"close", session_close}, {"cancel", session_cancel}, {NULL, NULL}};
-static const luaL_Reg metamethods[] = {{"__gc", session_gc},
-                                       {"__close", session_leave_block},
-                                       {"__tostring", session_tostring},
-                                       {NULL, NULL}};
-const luaL_Reg rsml_session_functions[] = {{"start", m_start},     {"scope", m_scope},       {"join", m_join},
-                                           {"adopt", m_adopt},     {"sessions", m_sessions}, {"recover", m_recover},
+static const luaL_Reg metamethods[] = {
+    {"__gc", session_gc}, {"__close", session_leave_block}, {"__tostring", session_tostring}, {NULL, NULL}};
+const luaL_Reg rsml_session_functions[] = {{"start", m_start}, {"scope", m_scope},       {"join", m_join},
+                                           {"adopt", m_adopt}, {"sessions", m_sessions}, {"recover", m_recover},
                                            {NULL, NULL}};
 
 static void add_methods(lua_State *L, int layer, const luaL_Reg *functions) {

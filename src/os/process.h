@@ -55,6 +55,10 @@ uint32_t rsm__process_self(void); /* our pid, asked anew at each call: a forked 
 rsm_status rsm__process_ancestors(rsm__arena *arena, const rsm_process **ret_ancestors, size_t *ret_count,
                                   rsm_error *reterr);
 
+/* A variable of our environment; NULL if it is not set, or if we run with more rights than who started us (Linux:
+ * AT_SECURE). Borrowed from the environment: valid until that is changed. */
+const char *rsm__process_environment(const char *name);
+
 /* Marks of this boot and of our pid namespace: a record of another boot or namespace must never be taken for ours. */
 typedef struct rsm__here {
   char boot[40];

@@ -16,15 +16,24 @@ enum {
   MOST_ANCESTORS = 65536 /* nobody has that many; a bound for a kernel that answers nonsense */
 };
 
-typedef enum found { FOUND, FOUND_NONE, FOUND_CHANGED } found;
+typedef enum found { FOUND, FOUND_NONE, FOUND_CHANGED, FOUND_WANT } found;
+
+/* For want of memory or descriptors: then a parent that is not found is not known to be none. */
+static bool is_want(rsm_status status) {
+  return status == RSM_OUT_OF_MEMORY || status == RSM_BUSY;
+}
 
 /* One attempt; `child` is what its stat said before. */
 static found try_parent(int dir, const rsm__proc_stat *child, rsm__proc_stat *ret_parent, int *parent_dir) {
   if (child->parent == 0) return FOUND_NONE;
-  bool readable = rsm__procfs_open(child->parent, parent_dir, NULL) == RSM_OK &&
-                  rsm__procfs_stat(*parent_dir, ret_parent, NULL) == RSM_OK;
+  rsm_status status = rsm__procfs_open(child->parent, parent_dir, NULL);
+  if (status == RSM_OK) status = rsm__procfs_stat(*parent_dir, ret_parent, NULL);
+  if (is_want(status)) return FOUND_WANT;
+  bool readable = status == RSM_OK;
   rsm__proc_stat again;
-  if (rsm__procfs_stat(dir, &again, NULL) != RSM_OK || again.parent != child->parent) return FOUND_CHANGED;
+  status = rsm__procfs_stat(dir, &again, NULL);
+  if (is_want(status)) return FOUND_WANT;
+  if (status != RSM_OK || again.parent != child->parent) return FOUND_CHANGED;
   if (!readable) return FOUND_NONE;
   return ret_parent->start_time <= child->start_time ? FOUND : FOUND_NONE;
 }
@@ -39,6 +48,8 @@ rsm_status rsm__procfs_parent(int dir, rsm_process *ret_parent, int *ret_parent_
     rsm_status status = rsm__procfs_stat(dir, &child, reterr);
     if (status != RSM_OK) return status;
     result = try_parent(dir, &child, &stat, &parent_dir);
+    if (result == FOUND_WANT)
+      return rsm__fail(reterr, RSM_OUT_OF_MEMORY, NULL, "no memory or descriptors to find a parent");
     if (result == FOUND) parent = (rsm_process){.pid = child.parent, .start_time = stat.start_time};
   }
   if (result != FOUND) rsm__fd_close(&parent_dir);

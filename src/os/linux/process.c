@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -221,6 +222,10 @@ rsm_status rsm__process_ask(const rsm__process *process, rsm_error *reterr) {
 
 uint32_t rsm__process_self(void) {
   return (uint32_t)getpid();
+}
+
+const char *rsm__process_environment(const char *name) {
+  return secure_getenv(name);
 }
 
 static int clean_close_dir(DIR **dir) {

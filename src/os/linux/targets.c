@@ -116,6 +116,22 @@ static bool has_other_real(const rsm__targets *t, size_t i) {
   return real && real[0] == '/' && strcmp(real, t->items[i].path) != 0 && !(now && strcmp(real, now) == 0);
 }
 
+/* Two installers may register one path: it is one resource. */
+static bool find_firsts(rsm__targets *t) {
+  RSM_CLEAN(rsm__index_done) rsm__index by_text = {0};
+  t->firsts = rsm__malloc(t->count * sizeof *t->firsts);
+  if (!t->firsts) return false;
+  for (size_t i = 0; i < t->count; i++) {
+    const char *path = t->items[i].path;
+    uint64_t hash = rsm__hash_text(path, strlen(path));
+    uint32_t other = rsm__index_first(&by_text, hash);
+    while (other != RSM_INDEX_END && strcmp(t->items[other].path, path) != 0) other = rsm__index_next(&by_text, other);
+    t->firsts[i] = other == RSM_INDEX_END ? (uint32_t)i : t->firsts[other];
+    if (!rsm__index_add(&by_text, hash)) return false;
+  }
+  return true;
+}
+
 static rsm_status look_at_paths(rsm__targets *t, uint32_t **ret_others, rsm_error *reterr) {
   RSM_CLEAN_FREE const char **paths = rsm__malloc(t->count * sizeof *paths);
   RSM_CLEAN_FREE uint32_t *others = rsm__malloc(t->count * sizeof *others);
@@ -126,7 +142,7 @@ static rsm_status look_at_paths(rsm__targets *t, uint32_t **ret_others, rsm_erro
   for (size_t i = 0; i < t->count && status == RSM_OK; i++) {
     if (!has_other_real(t, i)) continue;
     paths[count] = t->items[i].real;
-    others[count++] = (uint32_t)i;
+    others[count++] = t->firsts[i];
   }
   if (status == RSM_OK && count > 0) status = rsm__lookup_places(t->lookup, paths, count, t->task, &t->real, reterr);
   if (status != RSM_OK) return status;
@@ -136,10 +152,12 @@ static rsm_status look_at_paths(rsm__targets *t, uint32_t **ret_others, rsm_erro
 }
 
 static bool add_paths(rsm__targets *t, const uint32_t *others) {
-  for (size_t i = 0; i < t->count; i++)
+  for (size_t i = 0; i < t->count; i++) {
+    if (t->firsts[i] != i) continue;
     if (!add_place(t, (uint32_t)i, &t->now.items[i]) ||
         !add_name(t, (uint32_t)i, t->items[i].path, t->now.items[i].error != 0 || S_ISDIR(t->now.items[i].stat.mode)))
       return false;
+  }
   for (size_t i = 0; others && i < t->real.count;
        i++) /* that it did not answer was said of the path itself, or is of the past */
     if (t->real.items[i].real && !add_place(t, others[i], &t->real.items[i])) return false;
@@ -151,7 +169,7 @@ static size_t find_roots(const rsm__targets *t, const rsm__places *places, const
   for (size_t i = 0; i < places->count; i++) {
     const rsm__place *place = &places->items[i];
     uint32_t target = others ? others[i] : (uint32_t)i;
-    if (!place->real || place->error != 0 || !S_ISDIR(place->stat.mode)) continue;
+    if (!place->real || place->error != 0 || !S_ISDIR(place->stat.mode) || t->firsts[target] != target) continue;
     roots[count++] =
         (rsm__tree_root){.target = target, .real = place->real, .path = t->items[target].path, .stat = place->stat};
   }
@@ -170,6 +188,7 @@ rsm_status rsm__targets_build(rsm__targets *t, const rsm__target *items, size_t 
                               rsm__task *task, rsm_error *reterr) {
   RSM_CLEAN_FREE uint32_t *others = NULL;
   *t = (rsm__targets){.items = items, .count = count, .lookup = lookup, .task = task};
+  if (!find_firsts(t)) return rsm__fail_memory(reterr);
   rsm_status status = rsm__mounts_read(&t->mounts, reterr);
   if (status == RSM_OK) status = look_at_paths(t, &others, reterr);
   if (status == RSM_OK) status = walk_trees(t, others, reterr);
@@ -178,6 +197,7 @@ rsm_status rsm__targets_build(rsm__targets *t, const rsm__target *items, size_t 
 }
 
 void rsm__targets_done(rsm__targets *t) {
+  rsm__free(t->firsts);
   rsm__free(t->files);
   rsm__free(t->names);
   rsm__free(t->devices);

@@ -36,6 +36,7 @@ typedef struct rsm__targets {
   size_t count;
   rsm__lookup *lookup;
   rsm__task *task;
+  uint32_t *firsts; /* by target: the first one with the same path, which stands for all of them */
   rsm__target_file *files;
   size_t file_capacity;
   rsm__index by_identity; /* (dev, ino) */

@@ -1,0 +1,789 @@
+-- Who uses these files: each kind of use, each odd name, and nobody else.
+local holders = require "spec.support_holders"
+local programs = require "spec.support_session"
+local rm = require "restartmanager"
+local support = require "spec.support"
+
+local is_root = holders.is_root()
+
+-- What is in the store, but for registrations.
+local function stored()
+  local names = table.concat(programs.places(), " ")
+  return support.shell(("find %s -mindepth 1 -maxdepth 1 ! -name registered 2> /dev/null"):format(names))
+end
+
+local function shell(command)
+  local output, ok = support.shell("{ " .. command .. "; } 2>&1")
+  assert(ok, output)
+  return (output:gsub("\n$", ""))
+end
+
+describe("a list", function()
+  local folder, file
+
+  before_each(function()
+    folder = support.folder()
+    file = support.write(folder .. "/file", "content")
+  end)
+
+  after_each(function()
+    holders.cleanup()
+    programs.cleanup()
+    support.cleanup()
+  end)
+
+  local function uses_of(pid, ...)
+    return holders.uses(assert(rm.who(...)), pid)
+  end
+
+  describe("tells how:", function()
+    local kinds = {
+      { "open", "open r fd %s" },
+      { "write", "open w fd %s" },
+      { "rdwr", "open rw fd %s" },
+      { "opath", "open - fd %s" },
+      { "lock", "open r fd %s" },
+      { "map", "map r - %s" },
+      { "mapx", "map r - %s" },
+      { "mapw", "map rw - %s" },
+      { "thread-open", "open r fd %s" },
+      { "dead-leader", "open r fd %s" },
+    }
+    for _, kind in ipairs(kinds) do
+      it(kind[1], function()
+        local holder = support.hold(kind[1], file)
+        assert.same({ kind[2]:format(file) }, uses_of(holder.pid, file))
+      end)
+    end
+
+    it("the descriptor's number", function()
+      local holder = support.hold("open", file, "open", file)
+      local uses = support.find(assert(rm.who(file)), holder.pid).uses
+      local expected = {}
+      for fd in shell(("find /proc/%d/fd -lname %s -printf '%%f '"):format(holder.pid, file)):gmatch("%d+") do
+        expected[#expected + 1] = math.tointeger(fd)
+      end
+      local found = { uses[1].fd, uses[2].fd }
+      table.sort(found)
+      table.sort(expected)
+      assert.equal(2, #expected)
+      assert.same(expected, found)
+    end)
+
+    it("the running image, said once", function()
+      local program = folder .. "/program"
+      shell(("cp %s/holder %s"):format(support.build, program))
+      local holder = holders.hold { program = program }
+      assert.same({ "exec r - " .. program }, uses_of(holder.pid, program))
+    end)
+
+    it("a library, once whatever the number of its mappings", function()
+      local library = support.read("/proc/self/maps"):match("(/[^\n]*/libc%.so[^\n]*)")
+      assert(library, "no libc.so in maps")
+      local list = assert(rm.who(library))
+      assert.same({ "map r - " .. library }, holders.uses(list, rm.self().pid))
+    end)
+
+    it("working and root directory, also of a folder below", function()
+      local inner = folder .. "/inner"
+      shell("mkdir " .. inner)
+      local one, two = support.hold("cwd", folder), support.hold("cwd", inner)
+      local list = assert(rm.who(folder))
+      assert.same({ "cwd - - " .. folder }, holders.uses(list, one.pid))
+      assert.same({ "cwd - - " .. inner .. " of " .. folder }, holders.uses(list, two.pid))
+      assert.same({ two.pid }, holders.pids(assert(rm.who(inner))))
+      if is_root then
+        local three = support.hold("root", inner)
+        assert.same({ "root - - " .. inner .. " of " .. folder }, uses_of(three.pid, folder))
+      end
+    end)
+
+    it("all ways of one process", function()
+      local holder = support.hold("open", file, "write", file, "map", file)
+      assert.same({ "map r - " .. file, "open r fd " .. file, "open w fd " .. file }, uses_of(holder.pid, file))
+    end)
+  end)
+
+  describe("finds", function()
+    it("a deleted file's old inode", function()
+      local holder = support.hold("open", file, "map", file, "unlink", file)
+      assert.same({ "map r - " .. file .. " deleted", "open r fd " .. file .. " deleted" }, uses_of(holder.pid, file))
+    end)
+
+    it("a replaced file's old inode, next to the new one's holder", function()
+      local new = support.write(folder .. "/new", "new")
+      local old = support.hold("open", file, "map", file)
+      assert(os.rename(new, file))
+      local fresh = support.hold("open", file)
+      local list = assert(rm.who(file))
+      assert.same({ "map r - " .. file .. " deleted", "open r fd " .. file .. " deleted" }, holders.uses(list, old.pid))
+      assert.same({ "open r fd " .. file }, holders.uses(list, fresh.pid))
+    end)
+
+    it("a replaced program's old image", function()
+      local program = folder .. "/program"
+      shell(("cp %s/holder %s && cp %s %s.new"):format(support.build, program, program, program))
+      local holder = holders.hold { program = program }
+      assert(os.rename(program .. ".new", program))
+      assert.same({ "exec r - " .. program .. " deleted" }, uses_of(holder.pid, program))
+      assert.equal(program, support.find(assert(rm.who(program)), holder.pid).exe)
+    end)
+
+    it("a deleted file in a registered folder, and a deleted folder's", function()
+      local inner = folder .. "/a/b"
+      shell("mkdir -p " .. inner)
+      local one = support.hold("open", support.write(folder .. "/one"), "unlink", folder .. "/one")
+      local two = support.hold("open", support.write(inner .. "/two"))
+      shell("rm -r " .. folder .. "/a")
+      local list = assert(rm.who(folder))
+      assert.same({ ("open r fd %s/one of %s deleted"):format(folder, folder) }, holders.uses(list, one.pid))
+      assert.same({ ("open r fd %s/two of %s deleted"):format(inner, folder) }, holders.uses(list, two.pid))
+    end)
+
+    it("a file that is missing when registered and appears later", function()
+      local missing = folder .. "/later/missing"
+      local session <close> = assert(rm.start {})
+      assert(session:register { files = missing })
+      assert.equal(0, #assert(session:list()))
+      shell("mkdir " .. folder .. "/later")
+      local holder = support.hold("open", support.write(missing))
+      assert.same({ "open r fd " .. missing }, holders.uses(assert(session:list()), holder.pid))
+    end)
+
+    it("what was opened by another name: hard links", function()
+      shell(("ln %s %s/link"):format(file, folder))
+      local holder = support.hold("open", folder .. "/link", "map", folder .. "/link")
+      assert.same({ "map r - " .. file, "open r fd " .. file }, uses_of(holder.pid, file))
+    end)
+
+    it("what a link meant when registered, and what it means now", function()
+      local held = {}
+      for _, version in ipairs { "v1", "v2", "v3" } do
+        shell(("mkdir %s/%s"):format(folder, version))
+        held[version] = support.hold("open", support.write(("%s/%s/app"):format(folder, version)))
+      end
+      shell(("ln -s v1 %s/current"):format(folder))
+      local session <close> = assert(rm.start {})
+      local app = folder .. "/current/app"
+      assert(session:register { files = app })
+      assert.same({ held.v1.pid }, holders.pids(assert(session:list())))
+      shell(("ln -sfn v2 %s/current"):format(folder))
+      local list = assert(session:list())
+      local expected = { held.v1.pid, held.v2.pid }
+      table.sort(expected)
+      assert.same(expected, holders.pids(list))
+      assert.same({ "open r fd " .. app }, holders.uses(list, held.v2.pid))
+      assert.same({ held.v2.pid }, holders.pids(assert(rm.who(app))))
+    end)
+
+    it("a folder's whole tree, read anew each time, without following links in it", function()
+      local outside = support.write(support.folder() .. "/outside")
+      local inner = folder .. "/a/b/c"
+      shell(("mkdir -p %s && ln -s %s %s/link"):format(inner, outside, inner))
+      local session <close> = assert(rm.start {})
+      assert(session:register { files = folder })
+      local one = support.hold("open", support.write(inner .. "/one"))
+      local _ = support.hold("open", outside)
+      local list = assert(session:list())
+      assert.same({ one.pid }, holders.pids(list))
+      assert.same({ ("open r fd %s/one of %s"):format(inner, folder) }, holders.uses(list, one.pid))
+      shell("mkdir " .. folder .. "/new")
+      local two = support.hold("mapx", support.write(folder .. "/new/two", "x"))
+      assert.same({ ("map r - %s/new/two of %s"):format(folder, folder) }, holders.uses(assert(session:list()), two.pid))
+    end)
+
+    it("descriptors of folders themselves", function()
+      local inner = folder .. "/a"
+      shell("mkdir " .. inner)
+      local holder = support.hold("open", folder, "open", inner)
+      assert.same({ "open r fd " .. folder, ("open r fd %s of %s"):format(inner, folder) }, uses_of(holder.pid, folder))
+    end)
+
+    it("a path that is given twice once", function()
+      local holder = support.hold("open", file)
+      local list = assert(rm.who(file, file))
+      assert.same({ holder.pid }, holders.pids(list))
+      assert.same({ "open r fd " .. file }, holders.uses(list, holder.pid))
+    end)
+
+    it("a file that is registered with its folder by both", function()
+      local holder = support.hold("open", file)
+      assert.same({ "open r fd " .. file, "open r fd " .. file .. " of " .. folder }, uses_of(holder.pid, file, folder))
+    end)
+
+    it("a relative path from where we are", function()
+      local here = shell("pwd -P")
+      local up = here:gsub("/[^/]+", "../"):gsub("/$", "")
+      local holder = support.hold("open", file)
+      local session <close> = assert(rm.start {})
+      assert(session:register { files = up .. file })
+      local list = assert(session:list())
+      assert.same({ holder.pid }, holders.pids(list))
+      assert.matches("^/", support.find(list, holder.pid).uses[1].path)
+      for resource in session:resources() do
+        assert.matches("^/", resource.file)
+      end
+    end)
+
+    it("500 processes, in bounded time", function()
+      local holder = support.hold("open", file, "fork", "499")
+      local expected = holders.children(holder)
+      expected[#expected + 1] = holder.pid
+      table.sort(expected)
+      local start = programs.now()
+      local list = assert(rm.who(file))
+      local seconds = programs.now() - start
+      assert.equal(500, #list)
+      assert.same(expected, holders.pids(list))
+      assert.is_true(seconds < 8, "took " .. seconds .. " s")
+    end)
+  end)
+
+  describe("takes names as bytes:", function()
+    local names = {
+      "with blanks  in it", "with\na newline", "with\\012a backslash", "a tab\tand \27[31mmore", "real (deleted)",
+      "no UTF-8 \xff\xfe\xc3", "'quotes\" $(sh) *", " ", "-f",
+    }
+    for i, name in ipairs(names) do
+      it(("%d: %s"):format(i, name:gsub("[%c\x80-\xff]", "?")), function()
+        local path = support.write(folder .. "/" .. name, "x")
+        local opened, mapped = support.hold("open", path), support.hold("map", path)
+        local list = assert(rm.who(path))
+        assert.same({ "open r fd " .. path }, holders.uses(list, opened.pid))
+        assert.same({ "map r - " .. path }, holders.uses(list, mapped.pid))
+        assert.equal(2, #list)
+        list = assert(rm.who(folder))
+        assert.same({ ("open r fd %s of %s"):format(path, folder) }, holders.uses(list, opened.pid))
+        assert(os.remove(path))
+        for _, resource in ipairs { path, folder } do
+          list = assert(rm.who(resource))
+          assert.is_true(support.find(list, opened.pid).uses[1].deleted)
+          assert.equal(path, support.find(list, opened.pid).uses[1].path)
+          assert.is_true(support.find(list, mapped.pid).uses[1].deleted)
+          local said = support.find(list, mapped.pid).uses[1].path
+          -- In a tree anything may have been there, and maps shows a newline and a real \012 alike.
+          local ambiguous = resource == folder and path:find("\\012", 1, true)
+          assert.equal(path, ambiguous and said:gsub("\n", "\\012") or said)
+        end
+      end)
+    end
+
+    it("a real (deleted) is no deleted file's", function()
+      local real = support.write(file .. " (deleted)", "x")
+      local holder = support.hold("open", real, "map", real)
+      assert.equal(0, #assert(rm.who(file)))
+      assert.same({ "map r - " .. real, "open r fd " .. real }, uses_of(holder.pid, real))
+      local old = support.hold("open", file, "map", file, "unlink", file)
+      assert.same({ old.pid }, holders.pids(assert(rm.who(file))))
+      assert.same({ holder.pid }, holders.pids(assert(rm.who(real))))
+    end)
+
+    it("a path of more than 260 bytes", function()
+      local long = folder
+      for i = 1, 12 do
+        long = ("%s/%s%d"):format(long, ("x"):rep(200), i)
+      end
+      shell("mkdir -p " .. long)
+      local path = support.write(long .. "/" .. ("y"):rep(255), "x")
+      local holder = support.hold("open", path, "map", path)
+      assert.is_true(#path > 2000)
+      assert.same({ "map r - " .. path, "open r fd " .. path }, uses_of(holder.pid, path))
+    end)
+  end)
+
+  describe("has exactly", function()
+    it("the holders of both installers' files", function()
+      local other = support.write(folder .. "/other")
+      local strangers = { support.hold("open", support.write(folder .. "/third")), support.hold("cwd", "/") }
+      local first, second, both = support.hold("open", file), support.hold("map", support.write(other, "x")),
+        support.hold("write", file, "open", other)
+      local session <close> = assert(rm.start {})
+      assert(session:register { files = file })
+      assert(session:run { "lua5.4", "-e",
+        ("require 'restartmanager'.join():register { files = %q }"):format(other) })
+      local list = assert(session:list())
+      local expected = { first.pid, second.pid, both.pid }
+      table.sort(expected)
+      assert.same(expected, holders.pids(list))
+      assert.same({ "open r fd " .. other, "open w fd " .. file }, holders.uses(list, both.pid))
+      for _, stranger in ipairs(strangers) do
+        assert.is_nil(support.find(list, stranger.pid))
+      end
+    end)
+
+    it("nobody, which is an empty list", function()
+      local list = assert(rm.who(file))
+      assert.equal("table", type(list))
+      assert.same({ 0, 0 }, { #list, #list.reboot_reasons })
+      assert.equal(#list.unreadable == 0, list.complete)
+      assert.matches("no application", tostring(list))
+    end)
+
+    it("nobody who holds a fresh file that took the old one's inode number", function()
+      local session <close> = assert(rm.start {})
+      local inode = shell("stat -c %i " .. file)
+      assert(session:register { files = file })
+      assert(os.remove(file))
+      local fresh
+      for i = 1, 200 do
+        local path = support.write(("%s/fresh%d"):format(folder, i))
+        if shell("stat -c %i " .. path) == inode then
+          fresh = path
+          break
+        end
+      end
+      if not fresh then
+        pending("this file system does not give inode numbers away again at once")
+        return
+      end
+      local _ = support.hold("open", fresh, "map", support.write(fresh, "x"))
+      assert.equal(0, #assert(session:list()))
+      support.write(file)
+      assert.equal(0, #assert(session:list()))
+    end)
+  end)
+
+  describe("of working directories", function()
+    -- A shell that reads its commands from us.
+    local function start_shell()
+      local out = support.folder() .. "/out"
+      local terminal = holders.start_command(("cd %s && exec setsid sh -s > %s 2>&1"):format(folder, out), out)
+      terminal:tell("echo shell $$\n")
+      terminal.pid = math.tointeger(terminal:says("shell (%d+)"))
+      return terminal
+    end
+
+    it("is no reboot reason, and a shell that stands there survives a forced shutdown", function()
+      local terminal = start_shell()
+      local session <close> = assert(rm.start {})
+      assert(session:register { files = folder })
+      local list = assert(session:list())
+      assert.same({ "cwd - - " .. folder }, holders.uses(list, terminal.pid))
+      assert.equal(0, #list.reboot_reasons)
+      local report = assert(session:shutdown { force = true, timeout = 2 })
+      assert.same({ 0, 0, 0 }, { #report.stopped, #report.alive, #report.new })
+      terminal:tell("echo again\n")
+      terminal:says("again")
+    end)
+
+    it("stops it with working_directories", function()
+      local terminal = start_shell()
+      local session <close> = assert(rm.start {})
+      assert(session:register { files = folder, working_directories = true })
+      local report = assert(session:shutdown { force = true, timeout = 2 })
+      assert.same({ terminal.pid }, holders.pids(report.stopped))
+      assert.is_false(terminal:alive())
+      assert(session:close { leave_stopped = true })
+    end)
+
+    it("counts whoever holds a file there, too", function()
+      local holder = support.hold("cwd", folder, "open", file)
+      local session <close> = assert(rm.start {})
+      assert(session:register { files = folder })
+      assert.same({ holder.pid }, holders.pids(assert(session:shutdown()).stopped))
+      assert(session:close { leave_stopped = true })
+    end)
+  end)
+
+  describe("of registered processes", function()
+    local function with(processes)
+      return rm.who { processes = processes }
+    end
+
+    it("takes a pid, a reference, an entry, and several", function()
+      local one, two = support.hold(), support.hold("open", file)
+      local list = assert(with(one.pid))
+      assert.same({ one.pid }, holders.pids(list))
+      assert.same({}, list[1].uses)
+      assert.same({ one.pid }, holders.pids(assert(with { pid = one.pid, start_time = list[1].start_time })))
+      assert.same({ one.pid }, holders.pids(assert(with { pid = one.pid, start_time = tostring(list[1].start_time) })))
+      assert.same({ one.pid }, holders.pids(assert(with(list[1]))))
+      local both = assert(rm.who { processes = { one.pid, two.pid }, files = file })
+      local expected = { one.pid, two.pid }
+      table.sort(expected)
+      assert.same(expected, holders.pids(both))
+      assert.same({ "open r fd " .. file }, holders.uses(both, two.pid))
+    end)
+
+    it("matches nobody by a wrong start time", function()
+      local holder = support.hold()
+      local right = assert(with(holder.pid))[1].start_time
+      assert.equal(holders.start_time(holder.pid), right)
+      assert.equal(0, #assert(with { pid = holder.pid, start_time = right - 1 }))
+      assert.equal(0, #assert(with { pid = holder.pid, start_time = right + 1 }))
+    end)
+
+    it("answers not_found for a pid that nobody has", function()
+      local holder = support.hold()
+      holder:close()
+      local list, message, code, number = with(holder.pid)
+      assert.is_nil(list)
+      assert.matches("^who: ", message)
+      assert.same({ "not_found", 1168 }, { code, number })
+    end)
+
+    it("says that the first process is critical", function()
+      local list = assert(with(1))
+      assert.equal("critical", list[1].app_type)
+      local reasons = { table.unpack(list[1].reboot_reasons) }
+      assert.same({ "detected_self" }, reasons) -- an ancestor of ours has that reason alone
+      local session <close> = assert(rm.start {})
+      assert(session:register { processes = 1 })
+      assert.equal("fail_noaction_reboot", (select(3, session:shutdown { force = true })))
+    end)
+
+    it("says that a kernel thread is critical", function()
+      local name = support.shell("cat /proc/2/comm 2> /dev/null")
+      if name ~= "kthreadd\n" then
+        pending("no kernel threads are seen here")
+        return
+      end
+      local list = assert(with(2))
+      assert.equal("critical", list[1].app_type)
+      assert.same({ "critical_process" }, { table.unpack(list.reboot_reasons) })
+    end)
+  end)
+
+  describe("has entries with", function()
+    it("all that is known about an application", function()
+      local holder = support.hold("setsid", "open", file)
+      local entry = assert(rm.who(file))[1]
+      assert.equal(holder.pid, entry.pid)
+      assert.equal(holders.start_time(holder.pid), entry.start_time)
+      assert.equal("integer", math.type(entry.started_at))
+      assert.is_true(math.abs(os.time() - entry.started_at) <= 5)
+      assert.equal("holder", entry.app_name)
+      assert.equal("unknown", entry.app_type)
+      assert.equal(shell("id -un"), entry.user)
+      assert.equal(shell("realpath " .. support.build .. "/holder"), entry.exe)
+      assert.same({ support.build .. "/holder", "setsid", "open", file }, entry.command)
+      assert.same({ running = true }, entry.app_status)
+      assert.is_false(entry.restartable)
+      assert.equal("command", entry.restart_by)
+      assert.equal(0, #entry.reboot_reasons)
+      assert.is_nil(entry.service_name)
+      assert.is_true(entry.logon_session == nil or type(entry.logon_session) == "string")
+    end)
+
+    it("the type console for who has a terminal", function()
+      if not support.shell("command -v script"):match("/") then
+        pending("no program `script`")
+        return
+      end
+      local command = ("%s/holder open %s"):format(support.build, file)
+      local out = support.folder() .. "/out"
+      local holder = holders.start_command(
+        ("exec timeout --foreground -s KILL 30 script -qec %s /dev/null > %s 2>&1"):format(support.quote(command), out),
+        out)
+      holders.ready(holder)
+      local entry = support.find(assert(rm.who(file)), holder.pid)
+      assert.equal("console", entry.app_type)
+    end)
+
+    it("restartable for who registered", function()
+      local script = [[
+        local file = assert(io.open(arg[1]))
+        assert(require "restartmanager".register_restart { args = { "x" } })
+        print("here " .. require "restartmanager".self().pid)
+        io.stdout:flush()
+        io.read()
+      ]]
+      local program = programs.start(script, file)
+      local pid = math.tointeger(program:says("here (%d+)"))
+      local entry = support.find(assert(rm.who(file)), pid)
+      assert.is_true(entry.restartable)
+      assert.equal("registration", entry.restart_by)
+    end)
+  end)
+
+  describe("with ourselves in it", function()
+    it("says detected_self, and shutdown 350 with nothing touched", function()
+      local holder = support.hold("open", file)
+      local own <close> = assert(io.open(file))
+      local session <close> = assert(rm.start {})
+      assert(session:register { files = file })
+      local list = assert(session:list())
+      local entry = support.find(list, rm.self().pid)
+      assert.equal("critical", entry.app_type)
+      assert.same({ "detected_self" }, { table.unpack(entry.reboot_reasons) })
+      assert.same({ "detected_self" }, { table.unpack(list.reboot_reasons) })
+      local report, _, code, number = session:shutdown { force = true }
+      assert.same({ "fail_noaction_reboot", 350 }, { code, number })
+      assert.is_nil(report)
+      assert.is_true(holder:alive())
+      assert(own)
+    end)
+
+    it("says it of an ancestor", function()
+      local script = [[
+        local rm = require "restartmanager"
+        local list = assert(rm.who(arg[1]))
+        print(#list, list[1].pid == math.tointeger(arg[2]), list[1].app_type, table.concat(list.reboot_reasons, ","))
+        local session <close> = assert(rm.start {})
+        assert(session:register { files = arg[1] })
+        print(select(3, session:shutdown { force = true }))
+      ]]
+      local path = support.write(support.folder() .. "/script.lua", script)
+      local output = shell(("sh -c 'exec 9< %s; lua5.4 %s %s $$ 9<&-; echo survived'"):format(file, path, file))
+      assert.equal("1\ttrue\tcritical\tdetected_self\nfail_noaction_reboot\t350\nsurvived",
+        (output:gsub("(fail_noaction_reboot\t350)[^\n]*", "%1")))
+    end)
+
+    it("does not count what the search itself opens", function()
+      shell(("mkdir -p %s/a/b && touch %s/a/b/c"):format(folder, folder))
+      assert.equal(0, #assert(rm.who(folder, file, folder .. "/a/b/c")))
+    end)
+  end)
+
+  describe("for another user", function()
+    local reason = programs.no_other()
+
+    local function as_other(name, body)
+      it(name, function()
+        if reason then
+          pending(reason)
+          return
+        end
+        finally(programs.clean_other)
+        shell("chmod 755 " .. folder)
+        local output, ok = body()
+        assert(ok, output)
+      end)
+    end
+
+    as_other("is incomplete, and names the process and the reason", function()
+      local holder = support.hold("open", file)
+      return programs.as_other([[
+        local list = assert(require "restartmanager".who(arg[1]))
+        assert(#list == 0 and list.complete == false)
+        for _, one in ipairs(list.unreadable) do
+          if one.pid == math.tointeger(arg[2]) then
+            assert(one.app_name == "holder" and one.user == "root" and math.tointeger(one.start_time), "who")
+            assert(one.reason:match("descriptors.*: Permission denied"), one.reason)
+            assert(#list.reboot_reasons == 0, "reasons")
+            assert(tostring(list):match("not complete"), "text")
+            return
+          end
+        end
+        error("is not among the unreadable")
+      ]], file, holder.pid)
+    end)
+
+    as_other("finds that user's own processes all the same", function()
+      local holder = holders.hold({ same_pids = true, prefix = { "setpriv", "--reuid", programs.OTHER, "--regid",
+        programs.OTHER, "--clear-groups" } }, "open", file, "map", file)
+      return programs.as_other([[
+        local list = assert(require "restartmanager".who(arg[1]))
+        assert(#list == 1 and list[1].pid == math.tointeger(arg[2]), "who")
+        assert(#list[1].uses == 2 and #list[1].reboot_reasons == 0, "how")
+      ]], file, holder.pid)
+    end)
+
+    as_other("says permission_denied of a process that it may not signal", function()
+      local holder = support.hold()
+      return programs.as_other([[
+        local rm = require "restartmanager"
+        local list = assert(rm.who { processes = math.tointeger(arg[1]) })
+        assert(#list == 1 and list[1].user == "root", "who")
+        assert(table.concat(list.reboot_reasons, ",") == "permission_denied", table.concat(list.reboot_reasons, ","))
+        local session <close> = assert(rm.start {})
+        assert(session:register { processes = math.tointeger(arg[1]) })
+        local _, _, code = session:shutdown { force = true }
+        assert(code == "fail_noaction_reboot", code)
+      ]], holder.pid)
+    end)
+
+    as_other("says that hidepid hides", function()
+      local script = support.write(support.folder() .. "/script.lua", [[
+        local list = assert(require "restartmanager".who(arg[1]))
+        assert(list.complete == false, "complete")
+        for _, one in ipairs(list.unreadable) do
+          if one.reason:match("hidepid") then return end
+        end
+        error("no word of it")
+      ]])
+      shell("chmod -R go+rX " .. script:match("(.*)/"))
+      return support.shell(("unshare -m sh -c 'mount -t proc -o hidepid=2 proc /proc && exec setpriv --reuid %d --regid %d "
+        .. "--clear-groups lua5.4 %s %s' 2>&1"):format(programs.OTHER, programs.OTHER, script, file))
+    end)
+  end)
+
+  describe("across", function()
+    -- Body returns why it could not.
+    local function with(name, needs, body)
+      it(name, function()
+        local reason = holders.lacks(needs) or body()
+        if reason then
+          pending(reason)
+        end
+      end)
+    end
+
+    with("bind mounts finds the same file", "unshare -m true", function()
+      return holders.apart("", [[
+        local folder = support.folder()
+        support.write(folder .. "/file", "x")
+        os.execute(("mkdir %s/real %s/seen && mv %s/file %s/real"):format(folder, folder, folder, folder))
+        assert(os.execute(("mount --bind %s/real %s/seen"):format(folder, folder)))
+        local holder = support.hold("open", folder .. "/seen/file", "map", folder .. "/seen/file")
+        local path = folder .. "/real/file"
+        local list = assert(rm.who(path))
+        assert(#list == 1)
+        local uses = holders.uses(list, holder.pid)
+        assert(#uses == 2 and uses[1] == "map r - " .. path and uses[2] == "open r fd " .. path, table.concat(uses, "\n"))
+        list = assert(rm.who(folder .. "/real")) -- the mount uses the folder, too
+        local mount
+        for _, entry in ipairs(list) do
+          if not entry.pid then mount = entry end
+        end
+        assert(mount and mount.uses[1].how == "mount" and mount.app_name == folder .. "/seen", tostring(list))
+        assert(list.reboot_reasons.critical_process)
+        assert(os.execute(("umount %s/seen"):format(folder)) or os.execute(("umount -l %s/seen"):format(folder)))
+      ]])
+    end)
+
+    with("overlay mounts finds mappings, whose device differs", "unshare -m true", function()
+      return holders.apart("", [[
+        local folder = support.folder()
+        os.execute("mount -t tmpfs tmpfs " .. folder)
+        os.execute(("cd %s && mkdir lower upper work merged && echo lower > lower/file && echo other > lower/other"):format(folder))
+        if not os.execute(("mount -t overlay overlay -o lowerdir=%s/lower,upperdir=%s/upper,workdir=%s/work %s/merged")
+          :format(folder, folder, folder, folder)) then
+          print("pending: no overlay")
+          return
+        end
+        local path = folder .. "/merged/file"
+        local mapped, opened = support.hold("mapx", path), support.hold("open", path)
+        local stranger = support.hold("mapx", folder .. "/merged/other")
+        local list = assert(rm.who(path))
+        assert(#list == 2, tostring(list))
+        assert(holders.uses(list, mapped.pid)[1] == "map r - " .. path)
+        assert(holders.uses(list, opened.pid)[1] == "open r fd " .. path)
+        list = assert(rm.who(folder .. "/merged"))
+        assert(#list == 3 and holders.uses(list, stranger.pid)[1]:match("/other of "), tostring(list))
+        assert(os.remove(path))
+        list = assert(rm.who(path))
+        assert(#list == 2 and holders.uses(list, mapped.pid)[1] == "map r - " .. path .. " deleted", tostring(list))
+      ]])
+    end)
+
+    with("mount namespaces finds the file by its identity", "unshare -m true", function()
+      local holder = holders.hold({ prefix = { "unshare", "-m", "sh", "-c",
+        ('mount --bind %s /mnt && exec "$0" "$@"'):format(folder) } }, "open", "/mnt/file", "map", "/mnt/file")
+      local list = assert(rm.who(file))
+      assert.same({ "map r - " .. file, "open r fd " .. file }, holders.uses(list, holder.pid))
+      local entry = support.find(list, holder.pid)
+      assert.is_false(entry.restartable)
+      assert.matches("mount namespace", entry.note)
+      assert.equal(0, #entry.reboot_reasons)
+      return nil
+    end)
+
+    for _, kind in ipairs { { "pid", "--pid --fork --kill-child" }, { "user", "--user" } } do
+      with(kind[1] .. " namespaces says session_mismatch", "unshare " .. kind[2] .. " true", function()
+        local prefix = { "unshare" }
+        for word in kind[2]:gmatch("%S+") do
+          prefix[#prefix + 1] = word
+        end
+        local holder = holders.hold({ prefix = prefix }, "open", file)
+        local list = assert(rm.who(file))
+        assert.same({ holder.pid }, holders.pids(list))
+        assert.same({ "session_mismatch" }, { table.unpack(list[1].reboot_reasons) })
+        local session <close> = assert(rm.start {})
+        assert(session:register { files = file })
+        assert.equal("fail_noaction_reboot", (select(3, session:shutdown { force = true })))
+        assert.is_true(holder:alive())
+        return nil
+      end)
+    end
+
+    with("a pid namespace of our own says that it cannot see out", "unshare --pid --fork true", function()
+      return holders.apart("--pid --fork --kill-child --mount-proc", [[
+        local file = support.write(support.folder() .. "/file")
+        local holder = support.hold("open", file)
+        local list = assert(rm.who(file))
+        assert(#list == 1 and list[1].pid == holder.pid and list.complete == false)
+        local said
+        for _, one in ipairs(list.unreadable) do said = said or one.reason:match("pid namespace") end
+        assert(said)
+      ]])
+    end)
+
+    with("a mount below a registered folder: names it and does not search it", "unshare -m true", function()
+      return holders.apart("", [[
+        local folder = support.folder()
+        os.execute(("mkdir %s/inner && mount -t tmpfs tmpfs %s/inner"):format(folder, folder))
+        local file = support.write(folder .. "/inner/file", "x")
+        local holder = support.hold("open", file)
+        local list = assert(rm.who(folder))
+        assert(#list == 0 and list.complete == false, tostring(list))
+        local named = false
+        for _, one in ipairs(list.unreadable) do named = named or one.path == folder .. "/inner" and one.reason:match("mounted") end
+        assert(named, "is not named")
+        assert(#assert(rm.who(file)) == 1) -- by its own name, of course
+        holder:close()
+        os.execute("umount " .. folder .. "/inner")
+      ]])
+    end)
+
+    with("a loop device: an entry without a pid", "losetup -f", function()
+      local image = folder .. "/image"
+      shell(("dd if=/dev/zero of=%s bs=1024 count=1024"):format(image))
+      local device, ok = support.shell(("losetup -f --show %s 2>&1"):format(image))
+      if not ok then
+        return "no loop device: " .. device:gsub("\n", "")
+      end
+      device = device:gsub("\n", "")
+      finally(function()
+        os.execute("losetup -d " .. device)
+      end)
+      local list = assert(rm.who(image))
+      assert.equal(1, #list)
+      assert.is_nil(list[1].pid)
+      assert.same({ "loop", "rw", device }, { list[1].uses[1].how, list[1].uses[1].access, list[1].app_name })
+      assert.is_true(list.reboot_reasons.critical_process)
+      return nil
+    end)
+
+    with("swap: an entry without a pid", "command -v mkswap swapon swapoff", function()
+      local image = folder .. "/swap"
+      shell(("dd if=/dev/zero of=%s bs=1024 count=1024 && chmod 600 %s && mkswap %s"):format(image, image, image))
+      local output, ok = support.shell(("swapon %s 2>&1"):format(image))
+      if not ok then
+        return "no swap: " .. output:gsub("\n", "")
+      end
+      finally(function()
+        os.execute("swapoff " .. image)
+      end)
+      local list = assert(rm.who(image))
+      assert.equal(1, #list)
+      assert.is_nil(list[1].pid)
+      assert.equal("swap", list[1].uses[1].how)
+      return nil
+    end)
+  end)
+
+  it("of rm.who leaves no session", function()
+    local before = stored()
+    local sessions = #assert(rm.sessions())
+    local _ = support.hold("open", file)
+    assert.equal(1, #assert(rm.who(file)))
+    assert.is_nil((rm.who { processes = 4194304 }))
+    assert.equal(sessions, #assert(rm.sessions()))
+    assert.equal(before, stored())
+  end)
+
+  it("prints for people and escapes what could steer the terminal", function()
+    local program = folder .. "/evil\27[31m\n\xff\u{202e}name"
+    shell(("cp %s/holder %s"):format(support.build, support.quote(program)))
+    local path = support.write(folder .. "/a\r\27]0;title\7b")
+    local holder = holders.hold({ program = program }, "open", path)
+    local text = tostring(assert(rm.who(path))):gsub("\nnot complete: [^\n]*$", "")
+    assert.is_nil((text:gsub("[\n…]", "")):find("[%c\x80-\xff]"))
+    assert.equal(2, select(2, (text .. "\n"):gsub("\n", "")))
+    assert.matches("evil\\x1B%[31m\\n\\xFF", text)
+    assert.matches("a\\r\\x1B%]0;title\\x07b", text)
+    assert.matches(" " .. holder.pid .. " ", text)
+    assert.matches("open", text)
+  end)
+end)
