@@ -26,6 +26,17 @@ target_link_options(holder PRIVATE -static)
 add_executable(recycle spec/c/recycle.c)
 target_link_libraries(recycle PRIVATE rsm rsm_flags)
 
+# Lua's own allocations fail one by one: needs an interpreter in the program, where the others need none.
+find_library(LUA_LIBRARY NAMES lua5.4 lua54 lua-5.4)
+if(TARGET restartmanager_core AND LUA_LIBRARY)
+  add_executable(lua_ladder spec/c/lua_ladder.c)
+  set_target_properties(lua_ladder PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/spec")
+  target_include_directories(lua_ladder SYSTEM PRIVATE "${LUA_INCDIR}")
+  target_link_libraries(lua_ladder PRIVATE rsm_flags "${LUA_LIBRARY}")
+  add_dependencies(lua_ladder restartmanager_core)
+  rsm_add_test(lua_ladder $<TARGET_FILE:lua_ladder>)
+endif()
+
 if(RSM_SANITIZE)
   add_library(preload_once MODULE spec/c/preload_once.c)
   target_link_libraries(preload_once PRIVATE rsm_warnings)

@@ -189,7 +189,7 @@ describe("a session whose primary is gone", function()
       assert.equal("session_credential_conflict", refusal, message)
     end
     assert.same({ "session_credential_conflict", 1219 }, { select(3, rm.adopt(key)) })
-    assert.is_nil(programs.stored(key))
+    assert.is_true(programs.gone(key))
     expect_starts(wanted)
     return dead, back
   end

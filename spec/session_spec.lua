@@ -86,7 +86,7 @@ describe("a session", function()
       assert.is_nil(programs.listed(key))
       refused("session_credential_conflict", 1219, rm.join(key))
       assert(rm.start()):close()
-      assert.is_nil(programs.stored(key), "start has not swept it")
+      assert.is_true(programs.gone(key), "start has not swept it")
     end)
 
     it("refuses a name that is too long", function()

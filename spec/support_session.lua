@@ -157,6 +157,13 @@ function programs.stored(key)
   return nil
 end
 
+-- Whether it goes: another process may be about to remove it.
+function programs.gone(key)
+  return support.eventually(function()
+    return not programs.stored(key)
+  end)
+end
+
 -- The session in rm.sessions().
 function programs.listed(key)
   local rm = require "restartmanager"
