@@ -336,6 +336,20 @@ describe("a session whose primary is gone", function()
       expect_starts { 2, 2, 2 }
     end)
 
+    it("only when a start that is still under way is over", function()
+      local key = killed("between")
+      local lock = support.quote(programs.stored(key) .. "/lock")
+      local starter = assert(io.popen("exec flock " .. lock .. " sleep 1", "r")) -- holds the lock as a start does
+      assert.is_truthy(support.eventually(function()
+        return not os.execute("flock -n " .. lock .. " true")
+      end))
+      local before = programs.now()
+      local adopted <close> = assert(rm.adopt(key))
+      assert.is_true(programs.now() - before > 0.5, "adopt has not waited")
+      assert.is_true(starter:close())
+      assert.equal(COUNT, #assert(adopted:restart()).restarted)
+    end)
+
     it("by rm.recover, by name, which returns the reports and clears the store", function()
       local key = killed("between")
       assert.same({}, assert(rm.recover { name = NAME .. ", but another" }))

@@ -111,7 +111,8 @@ local function ordinary(paths)
   return plan
 end
 
--- Those of which the others miss something, and a lock, which only one can have; each for a file of its own, so that it disturbs nobody's plan.
+-- Those of which the others miss something, and a lock, which only one can have; each for a file of its own, so that it
+-- disturbs nobody's plan.
 local special = {
   function(plan, file)
     plan:hold("deleted", file, "open", file.path, "unlink", file.path)

@@ -33,7 +33,8 @@ describe("identity:", function()
     return holders.apart(NEW_PIDS, [[
       local file = support.write(support.folder() .. "/file")
       local out = support.folder() .. "/out"
-      local recycler = holders.start_command(("exec %s/recycle hold %s > %s 2>&1"):format(support.build, file, out), out)
+      local command = ("exec %s/recycle hold %s > %s 2>&1"):format(support.build, file, out)
+      local recycler = holders.start_command(command, out)
       local pid = math.tointeger(recycler:says("first (%d+)"))
       local session <close> = assert(rm.start {})
       assert(session:register { processes = pid })
@@ -82,6 +83,28 @@ second stopped
 ]], output)
     return nil
   end)
+
+  spec("sessions of two pid namespaces in one store do not take each other for dead", "unshare " .. NEW_PIDS .. " true",
+    function()
+      local script = support.write(folder .. "/script.lua", [[
+        local rm = require "restartmanager"
+        print("ready")
+        io.stdout:flush()
+        for i = 1, 400 do
+          assert(assert(rm.start {}):close())
+        end
+        print("done")
+      ]])
+      local out = folder .. "/out"
+      local inner = holders.start_command(
+        ("exec timeout --foreground -s KILL 30 unshare %s lua5.4 %s > %s 2>&1"):format(NEW_PIDS, script, out), out)
+      inner:says("ready")
+      repeat
+        assert(assert(rm.start {}):close())
+      until inner:output() ~= "ready\n"
+      inner:says("done")
+      return nil
+    end)
 
   it("a process may be called a) b (c", function()
     local program = folder .. "/a) b (c"

@@ -197,20 +197,10 @@ describe("restart registration", function()
   describe("counts only", function()
     -- Its bytes with another content, which is as long or not, and the sum that it needs.
     local function forged(text, change)
-      local function crc32c(bytes)
-        local crc = 0xFFFFFFFF
-        for i = 1, #bytes do
-          crc = crc ~ bytes:byte(i)
-          for _ = 1, 8 do
-            crc = crc & 1 == 1 and crc >> 1 ~ 0x82F63B78 or crc >> 1
-          end
-        end
-        return ~crc & 0xFFFFFFFF
-      end
       local content, sum = text:sub(1, -5), string.unpack("<I4", text, #text - 3)
-      assert.equal(sum, crc32c(content), "the file is made in another way")
+      assert.equal(sum, programs.crc32c(content), "the file is made in another way")
       content = change(content)
-      return content .. string.pack("<I4", crc32c(content))
+      return content .. string.pack("<I4", programs.crc32c(content))
     end
 
     local function replaced(content, old, new)
@@ -314,8 +304,9 @@ describe("restart registration", function()
       if reason then
         return pending(reason)
       end
+      local claim
       finally(function()
-        os.execute("rm -rf " .. programs.other_place .. "/registered")
+        os.remove(claim or "")
         programs.clean_other()
       end)
       -- Another user registers, and so has a folder; there he puts our own, true, file.
@@ -325,9 +316,10 @@ describe("restart registration", function()
         local rm = require "restartmanager"
         assert(rm.register_restart { args = "theirs" })
         io.write(assert(rm.restart_settings(rm.self())).args[1])
+        assert(rm.unregister_restart())
       ]]
       assert.equal("theirs", output)
-      local claim = programs.other_place .. "/registered/" .. path:match("[^/]+$")
+      claim = programs.other_place .. "/registered/" .. path:match("[^/]+$")
       assert(os.execute(("mv %s %s && chown %d:%d %s"):format(path, claim, programs.OTHER, programs.OTHER, claim)))
       not_found(pid)
       -- In our folder it counts, so it was the place; but not while it belongs to him.
@@ -342,9 +334,7 @@ describe("restart registration", function()
       if reason then
         return pending(reason)
       end
-      finally(programs.clean_other)
-      local out = folder .. "/theirs"
-      local chunk = [[
+      local program = programs.start_as_other [[
         local rm = require "restartmanager"
         assert(rm.register_restart { args = "theirs" })
         io.write("ready ", rm.self().pid, "\n")
@@ -352,22 +342,12 @@ describe("restart registration", function()
         io.read()
         rm.unregister_restart()
       ]]
-      local pipe = assert(io.popen(("exec timeout -s KILL 30 setpriv --reuid %d --regid %d --clear-groups lua5.4 -e %s "
-        .. "> %s 2>&1"):format(programs.OTHER, programs.OTHER, support.quote(chunk), out), "w"))
       finally(function()
-        pipe:close()
+        program:close()
         programs.clean_other()
       end)
-      local pid = support.eventually(function()
-        local there = io.open(out)
-        local text = there and there:read("a")
-        if there then
-          there:close()
-        end
-        return text and text:match("ready (%d+)")
-      end)
-      assert(pid, support.read(out))
-      assert.same({ "theirs" }, assert(rm.restart_settings(math.tointeger(pid))).args)
+      local pid = math.tointeger((program:says("ready (%d+)")))
+      assert.same({ "theirs" }, assert(rm.restart_settings(pid)).args)
     end)
   end)
 

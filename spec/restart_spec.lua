@@ -27,7 +27,7 @@ describe("restart()", function()
     local result = {}
     for line in support.read(path):gmatch("[^\n]+") do
       local name, value = line:match("^(%S+)%s*(.*)$")
-      result[name] = value
+      result[name] = (result[name] and result[name] .. "\n" or "") .. value
     end
     return result
   end
@@ -72,8 +72,8 @@ describe("restart()", function()
       return #stop.starts(stage) == 1
     end))
     assert(session:register { files = program })
-    os.execute(("cp %s %s.new && mv %s.new %s"):format(support.quote(support.build .. "/holder"), program, program,
-      program))
+    os.execute(("cp %s %s.new && mv %s.new %s"):format(support.quote(support.build .. "/holder"), program,
+      program, program))
     local entry = support.find(assert(session:list()), pid)
     assert.is_true(entry.uses[1].deleted)
     assert.equal(program, entry.uses[1].path)
@@ -102,9 +102,13 @@ describe("restart()", function()
     assert(os.rename(path, again))
     assert.equal(environ, support.read("/proc/" .. back.pid .. "/environ"))
     local before, after = facts(first), facts(again)
-    for _, name in ipairs { "uid", "gid", "groups", "cwd", "umask", "nice", "CapEff", "NoNewPrivs", "argv", "nofile" } do
-      assert.equal(before[name], after[name], name)
+    local same = { "uid", "gid", "Groups", "cwd", "root", "Umask", "nice", "nofile", "CapInh", "CapPrm", "CapEff", "CapBnd",
+      "NoNewPrivs", "arg" }
+    for _, name in ipairs(same) do
+      assert.equal(assert(before[name], name), after[name], name)
     end
+    assert.equal("0000000000000000", after.SigBlk)
+    assert.matches("^0 /dev/null\n1 /dev/null\n2 /dev/null\n?[^\n]*$", after.fd) -- the fourth is the file that it opens
     assert.not_equal(before.sid, after.sid)
   end)
 
@@ -132,8 +136,9 @@ describe("restart()", function()
   it("answers 352 and names the step when a program is gone", function()
     local program = stage.folder .. "/program"
     os.execute(("cp %s %s"):format(support.quote(support.build .. "/holder"), program))
-    local pid = math.tointeger((support.shell(("%s until %s note %s open %s nopdeath > /dev/null 2>&1 < /dev/null & echo $!")
-      :format(program, stage.flag, stage.note, stage.file))))
+    local command = ("%s until %s note %s open %s nopdeath > /dev/null 2>&1 < /dev/null & echo $!"):format(program,
+      stage.flag, stage.note, stage.file)
+    local pid = math.tointeger((support.shell(command)))
     assert.is_truthy(support.eventually(function()
       return support.find(assert(session:list()), pid)
     end))

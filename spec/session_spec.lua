@@ -186,32 +186,18 @@ describe("a session", function()
       if reason then
         return pending(reason)
       end
-      finally(programs.clean_other)
-      local flag, out = folder .. "/flag", folder .. "/out"
-      os.execute("chmod 711 " .. folder)
-      support.write(flag)
-      local script = support.write(folder .. "/script.lua", [[
+      local program = programs.start_as_other [[
         local rm = require "restartmanager"
         local session <close> = assert(rm.start { name = "session_spec" })
-        print("key " .. session.key)
+        io.write("key ", session.key, "\n")
         io.stdout:flush()
         io.read()
-      ]])
-      local pipe = assert(io.popen(("exec timeout -s KILL 30 setpriv --reuid %d --regid %d --clear-groups lua5.4 -e %s "
-        .. "> %s 2>&1"):format(programs.OTHER, programs.OTHER, support.quote(support.read(script)), out), "w"))
+      ]]
       finally(function()
-        pipe:close()
+        program:close()
         programs.clean_other()
       end)
-      local key = support.eventually(function()
-        local file = io.open(out)
-        local text = file and file:read("a")
-        if file then
-          file:close()
-        end
-        return text and text:match("key (%x+)")
-      end)
-      assert(key, support.read(out))
+      local key = program:says("key (%x+)")
       refused("session_credential_conflict", 1219, rm.join(key))
       refused("session_credential_conflict", 1219, rm.adopt(key))
       assert.is_nil(programs.listed(key))

@@ -257,8 +257,8 @@ describe("an installer that its own launcher started", function()
   local function launch(script)
     local path = support.write(stage.folder .. "/script.lua", script)
     local launcher = support.write(stage.folder .. "/launcher.sh",
-      ("exec 9< %s\nlua5.4 %s %s > %s/out 2>&1 9<&-\n: > %s/launcher-went-on\n"):format(stage.file, path, stage.file, stage.folder,
-        stage.folder))
+      ("exec 9< %s\nlua5.4 %s %s > %s/out 2>&1 9<&-\n: > %s/launcher-went-on\n"):format(stage.file, path, stage.file,
+        stage.folder, stage.folder))
     os.execute(("sh %s"):format(launcher))
     return support.eventually(function()
       local file = io.open(stage.folder .. "/out")

@@ -8,6 +8,7 @@ local BEGIN = [[
 local rm = require "restartmanager"
 local stop = require "spec.support_stop"
 local support = require "spec.support"
+local crc32c = require("spec.support_session").crc32c
 local FIRST, SECOND = "/run/restartmanager", "/var/tmp/restartmanager-0"
 local KEY = ("0123456789abcdef"):rep(2)
 
@@ -49,17 +50,6 @@ local function noise(length)
     bytes[i] = string.char(random(256))
   end
   return table.concat(bytes)
-end
-
-local function crc32c(text)
-  local crc = 0xFFFFFFFF
-  for i = 1, #text do
-    crc = crc ~ text:byte(i)
-    for _ = 1, 8 do
-      crc = crc & 1 == 1 and crc >> 1 ~ 0x82F63B78 or crc >> 1
-    end
-  end
-  return ~crc & 0xFFFFFFFF
 end
 
 -- A file of one record with another content, which is as long, and the sum that it needs.

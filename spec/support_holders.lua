@@ -25,7 +25,7 @@ local function contents(path)
   return text
 end
 
--- A line of output: the program ends where its input does.
+-- A program that ends when its input does.
 local Holder = {}
 Holder.__index = Holder
 
@@ -107,7 +107,7 @@ function holders.start_command(line, out)
 end
 
 -- Starts a holder and does not wait. options: program (default: the fixture itself), prefix (words before the program:
--- another program that runs it, in the foreground, with its own input), same_pids (the prefix changes no pid namespace).
+-- another program that runs it, in the foreground, with its own input), same_pids (that makes no pid namespace).
 function holders.start(options, ...)
   local folder = support.folder()
   local line = {}
@@ -120,8 +120,8 @@ function holders.start(options, ...)
   end
   table.move({ ... }, 1, select("#", ...), #line + 1, line)
   local limit = options.prefix and ("timeout --foreground -s KILL %d "):format(holders.LIMIT) or ""
-  local holder = holders.start_command(("exec %s%s > %s 2>&1"):format(limit, words(line), support.quote(folder .. "/out")),
-    folder .. "/out")
+  local out = folder .. "/out"
+  local holder = holders.start_command(("exec %s%s > %s 2>&1"):format(limit, words(line), support.quote(out)), out)
   holder.report = asked and folder .. "/report"
   return holder
 end
@@ -176,9 +176,9 @@ function holders.lacks(command)
   return not ok and ("not here: " .. (output:match("^[^\n]+") or command)) or nil
 end
 
--- Runs a Lua program that asserts by itself, as root in a mount namespace of its own (more: further options of unshare);
--- it begins with rm, support, holders, and the arguments in `...`. What it prints as "pending: ..." is why it could not.
--- Returns nil, or that reason; raises what went wrong.
+-- Runs a Lua program that asserts by itself, as root in a mount namespace of its own (more: further options of
+-- unshare); it has rm, support, holders, and the arguments in `...`. What it prints as "pending: ..." is why it could
+-- not. Returns nil, or that reason; raises what went wrong.
 function holders.apart(more, script, ...)
   local path = support.write(support.folder() .. "/script.lua", [[
     local rm = require "restartmanager"
@@ -209,7 +209,7 @@ function holders.pids(list)
   return pids
 end
 
--- The uses of a pid as text, one a line, sorted: "open r 3 /path" and, with another resource, "of /resource", "deleted".
+-- The uses of a pid as texts, sorted: "open r fd /path", then, with another resource, "of /resource", then "deleted".
 function holders.uses(list, pid)
   local entry = assert(support.find(list, pid), "is not listed")
   local lines = {}

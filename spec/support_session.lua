@@ -56,14 +56,18 @@ function Program:close()
   return table.unpack(self.ended, 1, self.ended.n)
 end
 
--- Starts a Lua program that is to end when its input does.
-function programs.start(script, ...)
-  local folder = support.folder()
-  local path, out = support.write(folder .. "/script.lua", script), folder .. "/out"
-  local command = ("exec timeout -s KILL %d lua5.4 %s > %s 2>&1"):format(programs.LIMIT, words(path, ...), out)
-  local program = setmetatable({ pipe = assert(io.popen(command, "w")), out = out }, Program)
+local function start(command)
+  local out = support.folder() .. "/out"
+  local pipe = assert(io.popen(("exec timeout -s KILL %d %s > %s 2>&1"):format(programs.LIMIT, command, out), "w"))
+  local program = setmetatable({ pipe = pipe, out = out }, Program)
   running[#running + 1] = program
   return program
+end
+
+-- Starts a Lua program that is to end when its input does.
+function programs.start(script, ...)
+  local path = support.write(support.folder() .. "/script.lua", script)
+  return start("lua5.4 " .. words(path, ...))
 end
 
 -- For after_each, before support.cleanup.
@@ -80,12 +84,17 @@ local function is_root()
   return support.shell("id -u") == "0\n"
 end
 
+local AS_OTHER = ("setpriv --reuid %d --regid %d --clear-groups lua5.4 "):format(programs.OTHER, programs.OTHER)
+
 -- Runs a Lua program as another user; the output, and how it ended.
 function programs.as_other(script, ...)
-  local path = support.write(support.folder() .. "/script.lua", script)
-  local command = ("timeout -s KILL %d setpriv --reuid %d --regid %d --clear-groups lua5.4 - %s < %s 2>&1"):format(
-    programs.LIMIT, programs.OTHER, programs.OTHER, words(...), support.quote(path))
-  return support.shell(command)
+  local path = support.write(support.folder() .. "/script.lua", script) -- which is not for him to read
+  return support.shell(("timeout -s KILL %d %s - %s < %s 2>&1"):format(programs.LIMIT, AS_OTHER, words(...), path))
+end
+
+-- Starts one, without arguments, that is to end when its input does.
+function programs.start_as_other(script)
+  return start(AS_OTHER .. "-e " .. support.quote(script))
 end
 
 -- Why as_other cannot be used; nil: it can.
@@ -100,7 +109,7 @@ function programs.no_other()
   return nil
 end
 
--- The other user's folder, and whether it is there only because of us.
+-- The other user's folder.
 programs.other_place = "/var/tmp/restartmanager-" .. programs.OTHER
 
 -- Removes the other user's folder if nothing is in it.
@@ -135,7 +144,19 @@ function programs.not_apart()
   return nil
 end
 
--- ---- Sessions ----
+-- ---- What is stored ----
+
+-- The sum that the stored records carry.
+function programs.crc32c(bytes)
+  local crc = 0xFFFFFFFF
+  for i = 1, #bytes do
+    crc = crc ~ bytes:byte(i)
+    for _ = 1, 8 do
+      crc = crc & 1 == 1 and crc >> 1 ~ 0x82F63B78 or crc >> 1
+    end
+  end
+  return ~crc & 0xFFFFFFFF
+end
 
 -- The places where this user's sessions can be.
 function programs.places()

@@ -434,10 +434,8 @@ struct passing {
 static struct cmsghdr *prepare_passing(struct passing *p) {
   memset(p, 0, sizeof *p);
   p->data = (struct iovec){.iov_base = &p->byte, .iov_len = 1};
-  p->message = (struct msghdr){.msg_iov = &p->data,
-                               .msg_iovlen = 1,
-                               .msg_control = p->control.room,
-                               .msg_controllen = sizeof p->control.room};
+  p->message = (struct msghdr){
+      .msg_iov = &p->data, .msg_iovlen = 1, .msg_control = p->control.room, .msg_controllen = sizeof p->control.room};
   return CMSG_FIRSTHDR(&p->message);
 }
 

@@ -7,7 +7,8 @@
 typedef struct rsm__lineage {
   struct rsm__kin *items;
   size_t count, capacity;
-  bool failed; /* something could not be looked at for want of memory or descriptors: the answers are not to be trusted */
+  bool failed;  /* something could not be looked at for want of memory or descriptors: the answers are not to be trusted
+                 */
 } rsm__lineage; /* zero-initialise */
 
 void rsm__lineage_done(rsm__lineage *lineage);

@@ -108,8 +108,8 @@ rsm_status rsm__store_create(const rsm__owner *owner, rsm__stored *ret_stored, r
   if (status != RSM_OK) return status;
   /* Built under a name that tells who builds it, so that a crash here can be swept, then shown whole. */
   char name[128];
-  snprintf(name, sizeof name, "%s%u-%" PRIu64 "-%s", NEW_PREFIX, (unsigned)owner->primary.pid,
-           owner->primary.start_time, stored.key);
+  snprintf(name, sizeof name, "%s%" PRIu64 "-%u-%" PRIu64 "-%s", NEW_PREFIX, owner->here.pid_namespace,
+           (unsigned)owner->primary.pid, owner->primary.start_time, stored.key);
   status = rsm__dir_open(stored.place, name, true, &stored.dir, reterr); /* may have made it even if it failed */
   if (status == RSM_OK) status = write_owner(stored.dir, owner, reterr);
   if (status == RSM_OK) status = rsm__dir_rename(stored.place, name, stored.key, reterr);
@@ -179,13 +179,14 @@ static bool is_key(const char *name) {
   return strlen(name) == RSM_KEY_LENGTH && strspn(name, "0123456789abcdef") == RSM_KEY_LENGTH;
 }
 
-/* Half-made and half-removed folders of processes that are gone. */
-static void sweep_debris(rsm__dir *place, const char *name) {
+/* Half-made and half-removed folders of processes that are gone. Another pid namespace's makers cannot be looked at. */
+static void sweep_debris(rsm__dir *place, const char *name, const rsm__here *here) {
   unsigned pid;
-  uint64_t start_time;
+  uint64_t pid_namespace, start_time;
   if (strncmp(name, OLD_PREFIX, sizeof OLD_PREFIX - 1) == 0) {
     rsm__dir_remove(place, name, NULL);
-  } else if (sscanf(name, ".new-%u-%" SCNu64 "-", &pid, &start_time) == 2) {
+  } else if (sscanf(name, ".new-%" SCNu64 "-%u-%" SCNu64 "-", &pid_namespace, &pid, &start_time) == 3 &&
+             pid_namespace == here->pid_namespace) {
     const rsm__owner maker = {.primary = {.pid = pid, .start_time = start_time}};
     if (!rsm__store_owner_alive(&maker)) rsm__dir_remove(place, name, NULL);
   }
@@ -228,7 +229,7 @@ rsm_status rsm__store_each(rsm__store_visit *visit, void *context, rsm_error *re
       if (is_key(names[i]))
         status = visit_one(dir, place, names[i], &here, visit, context, reterr);
       else
-        sweep_debris(dir, names[i]);
+        sweep_debris(dir, names[i], &here);
     }
   }
   return status;

@@ -283,7 +283,8 @@ static void compare_security(capturing *job) {
   const surroundings *theirs = &job->theirs, *ours = &job->ours;
   if (theirs->status.seccomp != ours->status.seccomp || theirs->seccomp_filters != ours->seccomp_filters)
     obstruct(job, "runs under another system call filter");
-  /* What exec would give it from here cannot be asked; with our own label it gives what it gave, ours or a profile's. */
+  /* What exec would give it from here cannot be asked; with our own label it gives what it gave, ours or a profile's.
+   */
   if (theirs->label[0] && strcmp(theirs->label, ours->label) != 0) obstruct(job, "has another security label");
 }
 

@@ -126,9 +126,12 @@ void rsm__launch_close_from(int first, const int *keep, size_t count) {
 }
 
 void rsm__launch_reset_signals(void) {
-  struct sigaction action = {.sa_handler = SIG_DFL};
+  /* The kernel's own structure, which glibc's is not; all zero is SIG_DFL. glibc would pass over its two internal
+   * signals, which its posix_spawn leaves ignored in the program that it starts: our host may be one. */
+  static const unsigned long defaults[16];
   sigset_t none;
-  for (int number = 1; number < NSIG; number++) sigaction(number, &action, NULL); /* KILL, STOP: refused, rightly */
+  for (int number = 1; number < NSIG; number++) /* KILL, STOP: refused, rightly */
+    syscall(SYS_rt_sigaction, number, defaults, NULL, (size_t)(_NSIG / 8));
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
 }
