@@ -16,6 +16,14 @@ foreach(source IN LISTS test_sources)
   rsm_add_test(${name} $<TARGET_FILE:${name}>)
 endforeach()
 
+# The system calls that test_faults makes fail: the linker leads them to its own functions.
+set(faulty eventfd fchmod fchmodat fcntl fdatasync fdopendir flock fopen fstat fstatat fstatfs fsync ftruncate getcwd
+  getdents64 getrandom getxattr isatty lstat mkdirat nanosleep open openat opendir poll pread pthread_create read readdir
+  readlink readlinkat recv renameat send socketpair stat statx syscall unlinkat waitid write)
+list(TRANSFORM faulty PREPEND "-Wl,--wrap=")
+target_sources(test_faults PRIVATE spec/c/faults.c)
+target_link_options(test_faults PRIVATE ${faulty})
+
 # The fixture program: never sanitized, and static, so that neither a sanitizer's library nor one that is preloaded
 # into the tests' Lua shows up among what it holds.
 add_executable(holder spec/c/holder.c)

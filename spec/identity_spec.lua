@@ -90,7 +90,7 @@ second stopped
         local rm = require "restartmanager"
         print("ready")
         io.stdout:flush()
-        for i = 1, 400 do
+        for _ = 1, 200 do
           assert(assert(rm.start {}):close())
         end
         print("done")
@@ -118,6 +118,17 @@ second stopped
     assert(session:register { processes = holder.pid })
     assert.same({ holder.pid }, holders.pids(assert(session:shutdown()).stopped))
     assert(session:close { leave_stopped = true })
+  end)
+
+  it("a process of the same pid and start time but another instance is another one", function()
+    local holder = support.hold("open", file)
+    local entry = support.find(assert(rm.who(file)), holder.pid)
+    if not entry.instance then
+      return pending("this kernel has no inodes for pidfds")
+    end
+    local other = { pid = entry.pid, start_time = entry.start_time, instance = entry.instance + 1 }
+    assert.same({ holder.pid }, holders.pids(assert(rm.who { processes = entry })))
+    assert.equal(0, #assert(rm.who { processes = other }))
   end)
 
   it("a stopped job wakes to obey, without force", function()

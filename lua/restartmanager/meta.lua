@@ -64,6 +64,7 @@ local rm = {}
 ---@class restartmanager.Reference
 ---@field pid integer
 ---@field start_time integer|string
+---@field instance integer|string|nil the pidfd's inode, where the kernel has one: tells apart what one clock tick does not
 
 --- How a process may be named: its pid (bound to the process that has it now), a reference, or an entry.
 ---@alias restartmanager.Process integer|restartmanager.Reference|restartmanager.Entry
@@ -94,6 +95,7 @@ local rm = {}
 ---@class restartmanager.Entry
 ---@field pid integer? nil for a service that is not running, a mount, a loop device
 ---@field start_time integer?
+---@field instance integer? as in a reference
 ---@field started_at integer? Unix seconds
 ---@field app_name string
 ---@field service_name string?

@@ -198,20 +198,23 @@ static void host_sees_no_child(void) {
 /* ---- Time ---- */
 
 static void stop_our_copies(int hook) {
-  char ours[256], path[64], target[256];
+  char ours[256], path[300], target[256];
   if (hook != RSM__HOOK_BEFORE_GO) return;
   ssize_t length = readlink("/proc/self/exe", ours, sizeof ours - 1);
   CHECK(length > 0);
   ours[length] = 0;
-  for (pid_t pid = getpid() + 1; pid < getpid() + 5000; pid++) { /* forked just now: a little above ours */
-    snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+  DIR *proc = opendir("/proc"); /* all of them: pids may have wrapped around since our own */
+  CHECK(proc);
+  for (struct dirent *entry; (entry = readdir(proc)) != NULL;) {
+    pid_t pid = (pid_t)atoi(entry->d_name);
+    if (pid <= 0 || pid == getpid()) continue;
+    snprintf(path, sizeof path, "/proc/%s/exe", entry->d_name);
     length = readlink(path, target, sizeof target - 1);
     if (length <= 0) continue;
     target[length] = 0;
-    char number[16];
-    snprintf(number, sizeof number, "%d", (int)pid);
-    if (strcmp(ours, target) == 0 && is_of_this_test(number)) kill(pid, SIGSTOP);
+    if (strcmp(ours, target) == 0 && is_of_this_test(entry->d_name)) kill(pid, SIGSTOP);
   }
+  closedir(proc);
 }
 
 static void hanging_start_is_given_up(void) {

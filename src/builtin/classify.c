@@ -74,13 +74,15 @@ static rsm_status set_restart(const rsm__process *process, rsm__arena *arena, rs
   rsm_app *app = &subject->app;
   RSM_CLEAN_BUFFER rsm__buffer capture = {0};
   rsm__registration registration;
-  const char *obstacle = NULL;
+  const char *obstacle = NULL, *unread = NULL;
   rsm_status status = rsm__registration_get(process, arena, &registration, reterr);
-  if (status == RSM_OUT_OF_MEMORY) return status;
+  if (status == RSM_OUT_OF_MEMORY || status == RSM_BUSY) return status;
+  if (status != RSM_OK && status != RSM_NOT_FOUND) unread = "its registration could not be read";
   bool registered = status == RSM_OK && !(registration.flags & RSM_RESTART_NO_PATCH);
   status = rsm__launch_capture(process, false, arena, &capture, &obstacle, reterr);
-  if (status == RSM_OUT_OF_MEMORY || status == RSM_NOT_FOUND) return status;
+  if (status == RSM_OUT_OF_MEMORY || status == RSM_BUSY || status == RSM_NOT_FOUND) return status;
   if (status != RSM_OK) obstacle = "its surroundings may not be read from here";
+  if (!obstacle) obstacle = unread;
   app->restartable = registered && !obstacle;
   if (!obstacle) app->restart_by = registered ? RSM_RESTART_BY_REGISTRATION : RSM_RESTART_BY_COMMAND;
   if (!app->note) app->note = obstacle;

@@ -197,19 +197,26 @@ void rsm__journal_start_name(const rsm__entry *entry, char *buf, size_t size) {
   snprintf(buf, size, "start-%u", (unsigned)entry->index);
 }
 
+rsm_status rsm__journal_started(rsm__dir *session, const rsm__entry *entry, rsm_process *ret_process,
+                                rsm_error *reterr) {
+  RSM_CLEAN_BUFFER rsm__buffer record = {0};
+  char name[32];
+  rsm__journal_start_name(entry, name, sizeof name);
+  rsm_status status = rsm__dir_read(session, name, START_RECORD_LIMIT, &record, reterr);
+  if (status == RSM_FILE_NOT_FOUND) return RSM_NOT_FOUND;
+  if (status != RSM_OK) return status;
+  return rsm__launch_record(record.data, record.length, ret_process) ? RSM_OK : RSM_NOT_FOUND;
+}
+
 /* The process wrote its record, but whoever started it did not live to note it. */
 static rsm_status take_start_records(rsm__dir *session, rsm__journal *journal, rsm_error *reterr) {
   for (size_t i = 0; i < journal->count; i++) {
     rsm__entry *entry = journal->entries[i];
     if (entry->fate == RSM__FATE_RESTARTED) continue;
-    RSM_CLEAN_BUFFER rsm__buffer record = {0};
-    char name[32];
     rsm_process process;
-    rsm__journal_start_name(entry, name, sizeof name);
-    rsm_status status = rsm__dir_read(session, name, START_RECORD_LIMIT, &record, reterr);
-    if (status == RSM_FILE_NOT_FOUND) continue;
+    rsm_status status = rsm__journal_started(session, entry, &process, reterr);
+    if (status == RSM_NOT_FOUND) continue;
     if (status != RSM_OK) return status;
-    if (!rsm__launch_record(record.data, record.length, &process)) continue;
     entry->app.restarted_as = process;
     apply(entry, RSM__FATE_RESTARTED);
   }

@@ -73,6 +73,9 @@ bool rsm__journal_owes(const rsm__journal *journal);
 bool rsm__entry_is_down(const rsm__entry *entry);
 /* The name of the launch record of an entry: "start-12". */
 void rsm__journal_start_name(const rsm__entry *entry, char *buf, size_t size);
+/* The process that the entry's launch record names. RSM_NOT_FOUND: there is no whole one, nothing was started. */
+rsm_status rsm__journal_started(rsm__dir *session, const rsm__entry *entry, rsm_process *ret_process,
+                                rsm_error *reterr);
 /* Entries that were asked, or planned in a round in which somebody was asked: look whether they have ended since.
  * Waits, (wait) for those that were asked, while their grace lasts; the others are looked at once. */
 rsm_status rsm__journal_settle(rsm__journal *journal, rsm__task *task, bool wait, rsm_error *reterr);

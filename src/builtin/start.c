@@ -61,12 +61,24 @@ static rsm_left_why decide(const restart *r, const rsm__entry *entry) {
   return rsm__plan_restart(&candidate, r->unregistered);
 }
 
+/* A failed attempt has ended what it started and emptied the record: if it could do neither, the program runs.
+ * RSM_NOT_FOUND: it does not. */
+static rsm_status find_started(const restart *r, const rsm__entry *entry, rsm_process *ret_process, rsm_error *reterr) {
+  rsm__process *process;
+  rsm_status status = rsm__journal_started(r->op->session->stored.dir, entry, ret_process, reterr);
+  if (status == RSM_OK) status = rsm__process_open(ret_process, &process, reterr);
+  if (status == RSM_OK) rsm__process_close(process);
+  return status;
+}
+
 static rsm_status launch(restart *r, rsm__entry *entry, rsm__launched *ret_launched, rsm_error *reterr) {
   rsm__dir *dir = r->op->session->stored.dir;
   rsm__file *record = NULL;
   char name[32];
   rsm__journal_start_name(entry, name, sizeof name);
-  rsm_status status = rsm__dir_remove(dir, name, reterr); /* an attempt that started nothing: we hold the lock */
+  rsm_status status = find_started(r, entry, &ret_launched->process, reterr);
+  if (status != RSM_NOT_FOUND) return status;
+  status = rsm__dir_remove(dir, name, reterr); /* an attempt that started nothing: we hold the lock */
   if (status == RSM_OK) status = rsm__file_create(dir, name, &record, reterr);
   if (status != RSM_OK) return status;
   rsm__launch_request request = {.capture = entry->capture,

@@ -51,14 +51,16 @@ static rsm_status take_capture(rsm__arena *arena, const rsm__process *process, b
   return RSM_OK;
 }
 
-/* What starts it again. What may not be read is an obstacle, not a failure: it can be stopped all the same. */
+/* What starts it again. What may not be read is an obstacle, not a failure: it can be stopped all the same. What could
+ * not be read for want of memory or descriptors is one, before anybody is touched: else it would stay down for that. */
 static rsm_status capture_entry(rsm__journal *journal, rsm__entry *entry, const rsm__process *process, bool in_memory,
                                 rsm_error *reterr) {
   rsm__arena *arena = &journal->arena;
   rsm__registration registration;
-  const char *again;
+  const char *again, *unread = NULL;
   rsm_status status = rsm__registration_get(process, arena, &registration, reterr);
-  if (status == RSM_OUT_OF_MEMORY) return status;
+  if (status == RSM_OUT_OF_MEMORY || status == RSM_BUSY) return status;
+  if (status != RSM_OK && status != RSM_NOT_FOUND) unread = "its registration could not be read";
   if (status == RSM_OK) {
     entry->registered = true;
     entry->args = registration.args;
@@ -68,8 +70,9 @@ static rsm_status capture_entry(rsm__journal *journal, rsm__entry *entry, const 
   status = take_capture(arena, process, true, &entry->obstacle, &entry->capture, &entry->capture_length, reterr);
   if (status == RSM_OK && !in_memory)
     status = take_capture(arena, process, false, &again, &entry->lean_capture, &entry->lean_length, reterr);
-  if (status == RSM_OUT_OF_MEMORY || status == RSM_NOT_FOUND) return status;
+  if (status == RSM_OUT_OF_MEMORY || status == RSM_BUSY || status == RSM_NOT_FOUND) return status;
   if (status != RSM_OK) entry->obstacle = "its surroundings could not be read";
+  if (!entry->obstacle) entry->obstacle = unread;
   return RSM_OK;
 }
 

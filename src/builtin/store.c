@@ -162,7 +162,8 @@ rsm_status rsm__store_remove(rsm__stored *stored, rsm_error *reterr) {
   snprintf(old, sizeof old, "%s%s", OLD_PREFIX, stored->key);
   rsm_status status = rsm__dir_rename(stored->place, stored->key, old, reterr);
   if (status == RSM_FILE_NOT_FOUND) return RSM_OK;
-  return status == RSM_OK ? rsm__dir_remove(stored->place, old, reterr) : status;
+  /* Not renamed, it can perhaps be removed all the same: left there it would look alive as long as we are. */
+  return rsm__dir_remove(stored->place, status == RSM_OK ? old : stored->key, reterr);
 }
 
 bool rsm__store_owner_alive(const rsm__owner *owner) {

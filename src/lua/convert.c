@@ -78,6 +78,9 @@ static void set_process(lua_State *L, const rsm_process *process) {
   if (process->pid) {
     rsml_set_integer(L, "pid", process->pid);
     rsml_set_integer(L, "start_time", (lua_Integer)process->start_time);
+    if (process->instance) {
+      rsml_set_integer(L, "instance", (lua_Integer)process->instance);
+    }
   }
 }
 
@@ -86,7 +89,7 @@ void rsml_push_process(lua_State *L, const rsm_process *process) {
     lua_pushnil(L);
     return;
   }
-  lua_createtable(L, 0, 2);
+  lua_createtable(L, 0, 3);
   set_process(L, process);
 }
 

@@ -42,8 +42,8 @@ static bool decimal(const char *text, uint64_t *ret_value) {
   return true;
 }
 
-/* The start time on top of the stack: an integer, or a decimal string. nil: not known. */
-static uint64_t check_start_time(lua_State *L, const rsml_place *place) {
+/* The named number on top of the stack: an integer, or a decimal string. nil: not known. */
+static uint64_t check_number(lua_State *L, const rsml_place *place, const char *name) {
   int whole = 0;
   uint64_t value = 0;
   switch (lua_type(L, -1)) {
@@ -59,7 +59,7 @@ static uint64_t check_start_time(lua_State *L, const rsml_place *place) {
     break;
   }
   if (!whole) {
-    rsml_bad(L, place, "start_time must be an integer or a decimal string");
+    rsml_bad(L, place, "%s must be an integer or a decimal string", name);
   }
   return value;
 }
@@ -80,8 +80,10 @@ static bool read_process(lua_State *L, const rsml_place *place, int index, rsm_p
     }
     process.pid = check_pid(L, place, lua_gettop(L));
     raw_field(L, index, "start_time");
-    process.start_time = check_start_time(L, place);
-    lua_pop(L, 2);
+    process.start_time = check_number(L, place, "start_time");
+    raw_field(L, index, "instance");
+    process.instance = check_number(L, place, "instance");
+    lua_pop(L, 3);
   }
   *ret_process = process;
   return true;

@@ -43,9 +43,9 @@ static void obstruct(capturing *job, const char *words) {
 
 /* ---- Reading ---- */
 
-/* RSM_OK also for what may not be read or is not there: only no memory is a failure here. */
+/* RSM_OK also for what may not be read or is not there: only no memory and no descriptors are failures here. */
 static rsm_status tolerate(rsm_status status) {
-  return status == RSM_OUT_OF_MEMORY ? status : RSM_OK;
+  return status == RSM_OUT_OF_MEMORY || status == RSM_BUSY ? status : RSM_OK;
 }
 
 static rsm_status read_surroundings(int dir, rsm__arena *arena, surroundings *ret, rsm_error *reterr) {
@@ -61,7 +61,8 @@ static rsm_status read_surroundings(int dir, rsm__arena *arena, surroundings *re
       !rsm__parse_number(value, length, &ret->seccomp_filters))
     ret->seccomp_filters = 0;
   RSM_CLEAN_BUFFER rsm__buffer label = {0};
-  if (rsm__procfs_read(dir, "attr/current", sizeof ret->label - 1, &label, NULL) != RSM_OK) return RSM_OK;
+  status = rsm__procfs_read(dir, "attr/current", sizeof ret->label - 1, &label, reterr);
+  if (status != RSM_OK) return tolerate(status);
   while (label.length && (label.data[label.length - 1] == '\n' || label.data[label.length - 1] == 0)) label.length--;
   snprintf(ret->label, sizeof ret->label, "%.*s", (int)label.length, (const char *)label.data);
   return RSM_OK;
@@ -221,13 +222,15 @@ static rsm_status read_cgroup(capturing *job, rsm_error *reterr) {
 
 /* ---- Obstacles ---- */
 
-static bool same_file(int their_dir, int our_dir, const char *name, bool *ret_readable) {
+/* 0 or errno. */
+static int compare_files(int their_dir, int our_dir, const char *name, bool *ret_same) {
   struct stat theirs, ours;
-  *ret_readable = fstatat(their_dir, name, &theirs, 0) == 0 && fstatat(our_dir, name, &ours, 0) == 0;
-  return *ret_readable && theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
+  if (fstatat(their_dir, name, &theirs, 0) < 0 || fstatat(our_dir, name, &ours, 0) < 0) return errno;
+  *ret_same = theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
+  return 0;
 }
 
-static void compare_places(capturing *job, int our_dir) {
+static rsm_status compare_places(capturing *job, int our_dir, rsm_error *reterr) {
   static const struct {
     const char *name, *words;
   } places[] = {
@@ -236,10 +239,12 @@ static void compare_places(capturing *job, int our_dir) {
       {"root", "runs with another root directory"},
   };
   for (size_t i = 0; i < RSM_COUNT(places); i++) {
-    bool readable = false;
-    if (!same_file(job->dir, our_dir, places[i].name, &readable))
-      obstruct(job, readable ? places[i].words : "its namespaces cannot be read");
+    bool same = false;
+    int code = compare_files(job->dir, our_dir, places[i].name, &same);
+    if (tolerate(rsm__errno_status(code)) != RSM_OK) return rsm__fail_errno(reterr, code, "fstatat", places[i].name);
+    if (!same) obstruct(job, code ? "its namespaces cannot be read" : places[i].words);
   }
+  return RSM_OK;
 }
 
 static bool same_groups(const rsm__proc_status *a, const rsm__proc_status *b) {
@@ -295,7 +300,8 @@ static rsm_status find_obstacles(capturing *job, rsm_error *reterr) {
   rsm_status status = read_surroundings(our_dir, job->arena, &job->ours, reterr);
   if (status != RSM_OK) return status;
   compare_users(job);
-  compare_places(job, our_dir);
+  status = compare_places(job, our_dir, reterr);
+  if (status != RSM_OK) return status;
   compare_security(job);
   compare_rights(job);
   return RSM_OK;

@@ -214,8 +214,9 @@ static bool is_interactive_shell(const rsm__process *process) {
 rsm_status rsm__process_ask(const rsm__process *process, rsm_error *reterr) {
   rsm_status status = send_signal(process, is_interactive_shell(process) ? SIGHUP : SIGTERM, reterr);
   if (status != RSM_OK) return status;
-  status = send_signal(process, SIGCONT, reterr);
-  return status == RSM_NOT_FOUND ? RSM_OK : status; /* it has obeyed already */
+  /* It has been asked, whatever becomes of this one: it may have obeyed already, or does so when it wakes. */
+  (void)send_signal(process, SIGCONT, NULL);
+  return RSM_OK;
 }
 
 /* ---- Ourselves --------------------------------------------------------------------------------------------------- */

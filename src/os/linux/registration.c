@@ -131,12 +131,15 @@ static rsm_status check_line(const char *const *args, size_t count, rsm_error *r
 
 /* ---- The folder ---- */
 
-/* RSM_PENDING: this place is not usable, ask the next. */
+/* There is nothing at this place, or nothing that could be trusted; any other failure tells nothing about it. */
+static bool says_none(rsm_status status) {
+  return status == RSM_NOT_FOUND || status == RSM_FILE_NOT_FOUND || status == RSM_ACCESS_DENIED;
+}
+
 static rsm_status open_folder(uint32_t uid, unsigned place, bool create, rsm__dir **ret_dir, rsm_error *reterr) {
   RSM_CLEAN(close_dir) rsm__dir *home = NULL;
   rsm_status status = rsm__private_place_open(uid, place, create, &home, reterr);
-  if (status == RSM_OK) status = rsm__dir_open(home, FOLDER, create, ret_dir, reterr);
-  return status == RSM_OK || status == RSM_INVALID_PARAMETER || status == RSM_OUT_OF_MEMORY ? status : RSM_PENDING;
+  return status == RSM_OK ? rsm__dir_open(home, FOLDER, create, ret_dir, reterr) : status;
 }
 
 /* Is what the file tells of over for good? A process of another pid namespace cannot be asked after: it is left alone.
@@ -199,6 +202,19 @@ static rsm_status present_arguments(self *us, rsm__arena *arena, rsm_error *rete
   return RSM_OK;
 }
 
+/* An older one in a better place would be found first. */
+static rsm_status drop_in_better_places(const char *name, unsigned place, rsm_error *reterr) {
+  for (unsigned better = 0; better < place; better++) {
+    RSM_CLEAN(close_dir) rsm__dir *dir = NULL;
+    RSM_CLEAN_BUFFER rsm__buffer data = {0};
+    rsm_status status = open_folder((uint32_t)geteuid(), better, false, &dir, reterr);
+    if (status == RSM_OK && rsm__dir_read(dir, name, MAX_CONTENT, &data, NULL) != RSM_FILE_NOT_FOUND)
+      status = rsm__dir_remove(dir, name, reterr);
+    if (status != RSM_OK && !says_none(status)) return status;
+  }
+  return RSM_OK;
+}
+
 static rsm_status write_first_place(self *us, const rsm__buffer *data, rsm_error *reterr) {
   rsm_status status = RSM_PENDING;
   char name[NAME_SIZE];
@@ -210,11 +226,11 @@ static rsm_status write_first_place(self *us, const rsm__buffer *data, rsm_error
     if (status == RSM_OK) {
       sweep(dir, &us->content.here);
       status = rsm__dir_write(dir, file_name(&us->content.process, name), data->data, data->length, &why);
-      if (status == RSM_OK) return RSM_OK;
+      if (status == RSM_OK) return drop_in_better_places(name, place, reterr);
     }
     if (status == RSM_INVALID_PARAMETER) break;                   /* that was the last */
     if (place == 0 || first.status == RSM_NOT_FOUND) first = why; /* one that is refused says more than one not there */
-    if (status == RSM_OUT_OF_MEMORY) break;
+    if (status == RSM_OUT_OF_MEMORY || status == RSM_BUSY) break;
   }
   if (reterr) *reterr = first;
   return first.status;
@@ -249,7 +265,7 @@ rsm_status rsm__registration_clear(rsm_error *reterr) {
     RSM_CLEAN_BUFFER rsm__buffer data = {0};
     status = open_folder((uint32_t)geteuid(), place, false, &dir, reterr);
     if (status == RSM_INVALID_PARAMETER) break;
-    if (status == RSM_OUT_OF_MEMORY) return status;
+    if (status != RSM_OK && !says_none(status)) return status;
     if (status != RSM_OK || rsm__dir_read(dir, name, MAX_CONTENT, &data, NULL) == RSM_FILE_NOT_FOUND) continue;
     status = rsm__dir_remove(dir, name, reterr);
     if (status != RSM_OK) return status;
@@ -269,9 +285,9 @@ static rsm_status get_from_place(uint32_t uid, unsigned place, const rsm_process
   char name[NAME_SIZE];
   record content;
   rsm_status status = open_folder(uid, place, false, &dir, reterr);
-  if (status != RSM_OK) return status;
+  if (status != RSM_OK) return says_none(status) ? RSM_PENDING : status;
   status = rsm__dir_read(dir, file_name(process, name), MAX_CONTENT, &data, reterr);
-  if (status != RSM_OK) return status == RSM_OUT_OF_MEMORY ? status : RSM_PENDING;
+  if (status != RSM_OK) return says_none(status) || status == RSM_MORE_DATA ? RSM_PENDING : status;
   if (!decode(&data, arena, &content) || !same_here(&content.here, here)) return RSM_PENDING;
   if (!same_process(&content.process, process) || strcmp(content.wish.exe, exe) != 0) return RSM_PENDING;
   *ret_registration = content.wish;
@@ -305,6 +321,6 @@ rsm_status rsm__registration_get(const rsm__process *process, rsm__arena *arena,
     if (status == RSM_OK) return RSM_OK;
     if (status == RSM_PENDING) status = RSM_OK;
   }
-  if (status == RSM_OUT_OF_MEMORY) return status;
+  if (!says_none(status) && status != RSM_INVALID_PARAMETER) return status; /* INVALID_PARAMETER: that was the last */
   return rsm__fail(reterr, RSM_NOT_FOUND, NULL, "process %u has not registered for restart", (unsigned)id->pid);
 }
