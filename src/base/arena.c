@@ -51,6 +51,13 @@ char *rsm__arena_strdup(rsm__arena *arena, const char *text) {
   return text ? rsm__arena_copy(arena, text, strlen(text)) : NULL;
 }
 
+void rsm__arena_move(rsm__arena *to, rsm__arena *from) {
+  struct rsm__arena_block **end = &to->blocks; /* behind to's own blocks: the room in its first one stays in use */
+  while (*end) end = &(*end)->next;
+  *end = from->blocks;
+  from->blocks = NULL;
+}
+
 void rsm__arena_done(rsm__arena *arena) {
   while (arena->blocks) {
     struct rsm__arena_block *next = arena->blocks->next;

@@ -13,6 +13,7 @@ typedef struct rsm__arena {
 void *rsm__arena_alloc(rsm__arena *arena, size_t size);
 char *rsm__arena_copy(rsm__arena *arena, const char *text, size_t length); /* adds a NUL */
 char *rsm__arena_strdup(rsm__arena *arena, const char *text);              /* NULL in, NULL out */
+void rsm__arena_move(rsm__arena *to, rsm__arena *from); /* to owns from's memory, too, and from is empty */
 void rsm__arena_done(rsm__arena *arena);
 
 #endif

@@ -19,6 +19,7 @@ typedef struct found {
 
 typedef struct gathering {
   rsm__builtin *session;
+  rsm__task *task;
   rsm__arena arena; /* of everything that is only needed until the list is made */
   rsm__enrollment enrollment;
   rsm__holders holders;
@@ -161,6 +162,7 @@ static rsm_status add_app(gathering *g, rsm__affected *affected, const found *it
   RSM_CLEAN_ARENA rsm__arena arena = {0};
   rsm__subject subject = {0};
   rsm_status status = rsm__process_open(&item->process, &handle, reterr);
+  if (status == RSM_OK) rsm__process_within(handle, g->session->lookup, g->task);
   if (status == RSM_OK) status = rsm__classify(&g->classifier, handle, &arena, &subject, reterr);
   if (status == RSM_NOT_FOUND) return RSM_OK; /* it ended meanwhile: it uses nothing any more */
   if (status != RSM_OK) return status;
@@ -240,7 +242,7 @@ static rsm_status make_list(gathering *g, rsm__task *task, bool keep_handles, rs
 
 rsm_status rsm__affected_find(rsm__builtin *session, rsm__task *task, bool keep_handles, rsm__affected *ret_affected,
                               rsm_error *reterr) {
-  RSM_CLEAN(gathering_done) gathering g = {.session = session};
+  RSM_CLEAN(gathering_done) gathering g = {.session = session, .task = task};
   RSM_CLEAN(rsm__affected_done) rsm__affected affected = {0};
   rsm_status status = rsm__enrollment_read(session->stored.dir, &g.enrollment, reterr);
   if (status == RSM_OK) status = find_holders(&g, task, reterr);

@@ -30,19 +30,18 @@ bool rsm__lineage_parent(rsm__lineage *lineage, const rsm_process *child, rsm_pr
     *ret_parent = lineage->items[i].parent;
     return ret_parent->pid != 0;
   }
-  RSM_CLEAN_ARENA rsm__arena arena = {0};
   rsm__process *process;
-  rsm__process_facts facts = {0};
+  rsm_process parent = {0};
   rsm_status status = rsm__process_open(child, &process, NULL);
   if (status == RSM_OK) {
-    status = rsm__process_facts_get(process, &arena, &facts, NULL);
-    if (status != RSM_OK) facts.parent = (rsm_process){0};
+    status = rsm__process_parent(process, &parent, NULL);
+    if (status != RSM_OK) parent = (rsm_process){0};
     rsm__process_close(process);
   }
   if (status == RSM_OUT_OF_MEMORY || status == RSM_BUSY) lineage->failed = true;
-  if (rsm__lineage_add(lineage, child, &facts.parent, NULL) != RSM_OK) lineage->failed = true;
-  *ret_parent = facts.parent;
-  return facts.parent.pid != 0;
+  if (rsm__lineage_add(lineage, child, &parent, NULL) != RSM_OK) lineage->failed = true;
+  *ret_parent = parent;
+  return parent.pid != 0;
 }
 
 unsigned rsm__lineage_depth(rsm__lineage *lineage, const rsm_process *process) {

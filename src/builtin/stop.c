@@ -73,8 +73,10 @@ static rsm_status hold(rsm__round *round, rsm__member *member, bool steal, rsm_e
     make_room(round, member);
     status = rsm__process_open(&member->entry->app.process, &member->handle, reterr);
   }
-  if (status == RSM_OK) round->open_handles++;
-  return status;
+  if (status != RSM_OK) return status;
+  rsm__process_within(member->handle, round->op->session->lookup, round->op->task);
+  round->open_handles++;
+  return RSM_OK;
 }
 
 static rsm_status ask(rsm__round *round, rsm__member *member, uint32_t grace_ms, rsm_error *reterr) {

@@ -70,7 +70,8 @@ static rsm_status capture_entry(rsm__journal *journal, rsm__entry *entry, const 
   status = take_capture(arena, process, true, &entry->obstacle, &entry->capture, &entry->capture_length, reterr);
   if (status == RSM_OK && !in_memory)
     status = take_capture(arena, process, false, &again, &entry->lean_capture, &entry->lean_length, reterr);
-  if (status == RSM_OUT_OF_MEMORY || status == RSM_BUSY || status == RSM_NOT_FOUND) return status;
+  if (status == RSM_OUT_OF_MEMORY || status == RSM_BUSY || status == RSM_NOT_FOUND || status == RSM_CANCELLED)
+    return status;
   if (status != RSM_OK) entry->obstacle = "its surroundings could not be read";
   if (!entry->obstacle) entry->obstacle = unread;
   return RSM_OK;
@@ -85,6 +86,7 @@ static rsm_status add_member(rsm__round *round, const choice *chosen, rsm__linea
   uint32_t parent = nearest_entry(journal, first, lineage, &chosen->app->process);
   if (!handle) status = rsm__process_open(&chosen->app->process, &handle, reterr);
   if (status != RSM_OK && status != RSM_NOT_FOUND) return status;
+  if (handle) rsm__process_within(handle, session->lookup, round->op->task);
   rsm__entry *entry = rsm__journal_new_entry(journal);
   if (!entry) {
     if (!chosen->live->handle) rsm__process_close(handle);

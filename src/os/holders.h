@@ -30,7 +30,9 @@ typedef struct rsm__holders {
 } rsm__holders;
 
 /* Looks at every process once. Results in the arena. Stops early with RSM_CANCELLED if the task (NULL: none) is
- * cancelled. Blocks for at most the lookup's limit per mount that does not answer. */
+ * cancelled. Blocks for at most the lookup's limit per mount that does not answer, and per process that does not, of
+ * which it gives up after a handful: such a process is in unreadable, and later listings pass it over until it answers.
+ */
 rsm_status rsm__holders_find(const rsm__target *targets, size_t count, rsm__lookup *lookup, rsm__task *task,
                              rsm__arena *arena, rsm__holders *ret_holders, rsm_error *reterr);
 

@@ -10,8 +10,8 @@
 /* Everything that a restart needs, as bytes for the journal; only this module reads them.
  * Linux: argv, exe, directory, uid, gid, groups, capability sets, no_new_privs, rlimits, umask, niceness, terminal,
  * cgroup, and the environment. *ret_obstacle (in the arena, NULL: none): why it could not be made again from here, in
- * words: another mount, pid, net or user namespace, a seccomp filter, another security label, or more rights than ours.
- */
+ * words: another mount, pid, net or user namespace, a seccomp filter, another security label, more rights than ours, or
+ * that it did not answer in time (rsm__process_within). */
 rsm_status rsm__launch_capture(const rsm__process *process, bool with_environment, rsm__arena *arena,
                                rsm__buffer *ret_capture, const char **ret_obstacle, rsm_error *reterr);
 

@@ -6,8 +6,8 @@
 #ifndef RSM_OS_PROCESS_H
 #define RSM_OS_PROCESS_H
 
-#include "base/arena.h"
-#include "rsm.h"
+#include "os/files.h"
+#include "os/task.h"
 
 typedef struct rsm__process rsm__process;
 
@@ -20,12 +20,19 @@ rsm__process *rsm__process_close(rsm__process *process); /* NULL-tolerant; retur
 /* Complete: start_time and, if there is one, instance. */
 const rsm_process *rsm__process_id(const rsm__process *process);
 
+/* From now on whatever is read of the process through this handle and may wait for it (its arguments, its program file
+ * on a network mount) is read within the lookup's limit, and a process that hung once is not asked again while a thread
+ * of ours still hangs there. A cancelled task (NULL: none) ends the wait with RSM_CANCELLED. Both are borrowed for as
+ * long as the handle is used. Without this the reads wait as long as the process does. */
+void rsm__process_within(rsm__process *process, rsm__lookup *lookup, rsm__task *task);
+
 /* False from the moment that its last thread has ended, reaped or not. */
 bool rsm__process_alive(const rsm__process *process);
 
 /* May we signal it? RSM_ACCESS_DENIED; RSM_NOT_FOUND: it has ended. Sends nothing. */
 rsm_status rsm__process_permit(const rsm__process *process, rsm_error *reterr);
-/* Asks it to end: SIGHUP for an interactive shell, else SIGTERM; then SIGCONT: a stopped job must wake to obey. */
+/* Asks it to end: SIGHUP for an interactive shell (by its arguments: if they do not answer in time it is none), else
+ * SIGTERM; then SIGCONT: a stopped job must wake to obey. */
 rsm_status rsm__process_ask(const rsm__process *process, rsm_error *reterr);
 rsm_status rsm__process_kill(const rsm__process *process, rsm_error *reterr);
 
@@ -46,9 +53,13 @@ typedef struct rsm__process_facts {
   const char *session_core;  /* why it is part of the session's core ("the system message bus"); NULL: it is not */
 } rsm__process_facts;
 
-/* What is known of the process; text in the arena. What may not be read is NULL. RSM_NOT_FOUND: it ended meanwhile. */
+/* What is known of the process; text in the arena. What may not be read, or did not answer in time, is NULL; in doubt
+ * it is part of the session's core then. RSM_NOT_FOUND: it ended meanwhile. */
 rsm_status rsm__process_facts_get(const rsm__process *process, rsm__arena *arena, rsm__process_facts *ret_facts,
                                   rsm_error *reterr);
+
+/* Its parent alone, pid 0: none that we can see. Waits for nobody. RSM_NOT_FOUND: it has ended. */
+rsm_status rsm__process_parent(const rsm__process *process, rsm_process *ret_parent, rsm_error *reterr);
 
 uint32_t rsm__process_self(void); /* our pid, asked anew at each call: a forked child must notice */
 /* We and our ancestors, nearest first, [0] being ourselves. In the arena. */

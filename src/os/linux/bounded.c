@@ -60,6 +60,18 @@ bool rsm__bounded_touch(rsm__bounded *job, const char *path) {
   return wanted;
 }
 
+bool rsm__bounded_enter(rsm__bounded *job) {
+  pthread_mutex_lock(&job->mutex);
+  if (!atomic_load_explicit(&job->given_up, memory_order_relaxed)) return true;
+  pthread_mutex_unlock(&job->mutex);
+  return false;
+}
+
+void rsm__bounded_leave(rsm__bounded *job) {
+  rsm__bounded_tick(job);
+  pthread_mutex_unlock(&job->mutex);
+}
+
 void rsm__bounded_tick(rsm__bounded *job) {
   atomic_fetch_add_explicit(&job->progress, 1, memory_order_relaxed);
 }

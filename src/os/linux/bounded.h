@@ -1,4 +1,5 @@
-/* bounded.h: work that may never come back (a lookup on a dead network mount), on a thread that can be given up.
+/* bounded.h: work that may never come back (a lookup on a dead network mount, a look at a process that hangs), on a
+ * thread that can be given up.
  *
  * The thread says what it is about to touch before each call that may block. Whoever waits for it goes by that
  * progress: when there is none for the limit, the thread is abandoned. It then owns its job, and frees it whenever it
@@ -26,9 +27,15 @@ const char *rsm__bounded_stuck_at(const rsm__bounded *job); /* what it was touch
 bool rsm__bounded_returned(const rsm__bounded *job);        /* has the abandoned thread come back after all? */
 rsm__bounded *rsm__bounded_unref(rsm__bounded *job);        /* NULL-tolerant; returns NULL */
 
-/* The thread's side. Before touching `path`; false: given up meanwhile, leave at once. */
+/* The thread's side. Before touching `path`, or anything else, in words that do not begin with a slash; false: given up
+ * meanwhile, leave at once. */
 bool rsm__bounded_touch(rsm__bounded *job, const char *path);
 /* Progress within what was touched last, at the price of one store. */
 void rsm__bounded_tick(rsm__bounded *job);
+/* Between the two nobody gives the job up. So what is handed over there, to somebody who outlives the job, is whole for
+ * whoever goes on after it, and nobody writes there any more once it was given up: enter is false then, and there is
+ * nothing to leave. Do nothing in between that may block. */
+bool rsm__bounded_enter(rsm__bounded *job);
+void rsm__bounded_leave(rsm__bounded *job);
 
 #endif

@@ -1,6 +1,12 @@
 /* facts.c: what /proc tells about a process. What may not be read is not known; only memory and the end of the process
- * are failures. The arguments are the one thing that can block (procfs.h): whoever must not wait runs this on a task.
- * SPDX-License-Identifier: MIT */
+ * are failures. SPDX-License-Identifier: MIT
+ *
+ * call                          | purpose               | blocks on
+ * open, read /proc/PID/cmdline  | the arguments         | a page fault in the process, its memory lock, its exec
+ * statx /proc/PID/exe           | deleted? whose is it? | a file system that revalidates regardless (9p)
+ * all others                    |                       | nothing
+ *
+ * So it is done by rsm__process_read, and if that was given up once more without those two. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -74,13 +80,27 @@ static bool exe_is_systems(int dir) {
   return file.stx_uid == 0 && (file.stx_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-static rsm_status read_program(int dir, const rsm__proc_stat *stat, rsm__arena *arena, rsm__process_facts *facts,
-                               rsm_error *reterr) {
-  rsm_status status = only_memory(rsm__procfs_exe(dir, arena, &facts->exe, reterr));
+/* Without touching the file: a suffix is taken for the kernel's. */
+static rsm_status read_exe_link(int dir, rsm__arena *arena, const char **ret_exe, rsm_error *reterr) {
+  const char *exe;
+  rsm_status status = rsm__procfs_link(dir, "exe", arena, &exe, reterr);
+  if (status != RSM_OK) return status;
+  if (has_suffix(exe)) exe = rsm__arena_copy(arena, exe, strlen(exe) - (sizeof deleted_suffix - 1));
+  if (!exe) return rsm__fail_memory(reterr);
+  *ret_exe = exe;
+  return RSM_OK;
+}
+
+static rsm_status read_program(int dir, bool bare, const rsm__proc_stat *stat, rsm__arena *arena,
+                               rsm__process_facts *facts, rsm_error *reterr) {
+  rsm_status status =
+      bare ? read_exe_link(dir, arena, &facts->exe, reterr) : rsm__procfs_exe(dir, arena, &facts->exe, reterr);
+  status = only_memory(status);
   if (status != RSM_OK) return status;
   const char *slash = facts->exe ? strrchr(facts->exe, '/') : NULL;
   facts->name = rsm__arena_strdup(arena, slash && slash[1] ? slash + 1 : stat->name);
   if (!facts->name) return rsm__fail_memory(reterr);
+  if (bare) return RSM_OK;
   return only_memory(
       rsm__procfs_texts(dir, "cmdline", COMMAND_LIMIT, arena, &facts->command, &facts->command_count, reterr));
 }
@@ -152,8 +172,9 @@ static rsm_status read_account(int dir, rsm__arena *arena, rsm__process_facts *f
   return RSM_OK;
 }
 
-static rsm_status read_session(int dir, const rsm__proc_stat *stat, rsm__arena *arena, rsm__process_facts *facts,
-                               rsm_error *reterr) {
+/* bare: whose program it is and its arguments are not known: in doubt they are those of the session's core. */
+static rsm_status read_session(int dir, bool bare, const rsm__proc_stat *stat, rsm__arena *arena,
+                               rsm__process_facts *facts, rsm_error *reterr) {
   const char *cgroup = NULL;
   rsm_status status = only_memory(rsm__procfs_cgroup(dir, arena, &cgroup, reterr));
   if (status == RSM_OK) status = read_logon_session(dir, cgroup, arena, &facts->logon_session, reterr);
@@ -164,16 +185,17 @@ static rsm_status read_session(int dir, const rsm__proc_stat *stat, rsm__arena *
       .pid = stat->pid,
       .parent = stat->parent,
       .exe = facts->exe,
-      .exe_is_systems = facts->exe && exe_is_systems(dir),
+      .exe_is_systems = facts->exe && (bare || exe_is_systems(dir)),
       .name = stat->name,
       .args = facts->command,
       .arg_count = facts->command_count,
+      .args_unknown = bare,
       .cgroup = cgroup,
   });
   return RSM_OK;
 }
 
-static rsm_status read_facts(int dir, rsm__arena *arena, rsm__process_facts *facts, rsm_error *reterr) {
+static rsm_status read_facts(int dir, bool bare, rsm__arena *arena, rsm__process_facts *facts, rsm_error *reterr) {
   rsm__proc_stat stat;
   rsm_status status = rsm__procfs_stat(dir, &stat, reterr);
   if (status != RSM_OK) return status;
@@ -181,20 +203,66 @@ static rsm_status read_facts(int dir, rsm__arena *arena, rsm__process_facts *fac
   facts->started_at = unix_time_of(stat.start_time);
   status = rsm__procfs_parent(dir, &facts->parent, NULL, reterr);
   if (status == RSM_OK) status = read_account(dir, arena, facts, reterr);
-  if (status == RSM_OK) status = read_program(dir, &stat, arena, facts, reterr);
-  if (status == RSM_OK) status = read_session(dir, &stat, arena, facts, reterr);
+  if (status == RSM_OK) status = read_program(dir, bare, &stat, arena, facts, reterr);
+  if (status == RSM_OK) status = read_session(dir, bare, &stat, arena, facts, reterr);
+  return status;
+}
+
+/* All that the thread reads and writes. */
+typedef struct facts_job {
+  int dir; /* /proc/PID */
+  rsm__arena arena;
+  rsm__process_facts facts;
+  rsm_status status;
+  rsm_error error;
+} facts_job;
+
+static void free_facts_job(void *argument) {
+  facts_job *job = argument;
+  rsm__fd_close(&job->dir);
+  rsm__arena_done(&job->arena);
+  rsm__free(job);
+}
+
+static void work(rsm__bounded *bounded, void *argument) {
+  facts_job *job = argument;
+  (void)bounded;
+  job->status = read_facts(job->dir, false, &job->arena, &job->facts, &job->error);
+}
+
+/* RSM_TIMEOUT: it did not answer. */
+static rsm_status ask_facts(const rsm__process *process, rsm__arena *arena, rsm__process_facts *ret_facts,
+                            rsm_error *reterr) {
+  facts_job *job = rsm__calloc(1, sizeof *job);
+  if (!job) return rsm__fail_memory(reterr);
+  job->dir = -1;
+  rsm_status status = rsm__process_open_proc(process, &job->dir, reterr);
+  if (status != RSM_OK) {
+    free_facts_job(job);
+    return status;
+  }
+  status = rsm__process_read(process, work, free_facts_job, job, reterr);
+  if (status != RSM_OK) return status;
+  status = job->status;
+  *ret_facts = job->facts;
+  if (status != RSM_OK && reterr) *reterr = job->error;
+  rsm__arena_move(arena, &job->arena);
+  free_facts_job(job);
   return status;
 }
 
 rsm_status rsm__process_facts_get(const rsm__process *process, rsm__arena *arena, rsm__process_facts *ret_facts,
                                   rsm_error *reterr) {
-  RSM_CLEAN_FD int dir = -1;
-  rsm_status status = rsm__process_open_proc(process, &dir, reterr);
-  if (status != RSM_OK) return status;
   rsm__process_facts facts = {0};
   rsm_error error = {0};
-  status = read_facts(dir, arena, &facts, &error);
-  if (status != RSM_OUT_OF_MEMORY && !rsm__process_alive(process))
+  rsm_status status = ask_facts(process, arena, &facts, &error);
+  if (status == RSM_TIMEOUT) {
+    RSM_CLEAN_FD int dir = -1;
+    facts = (rsm__process_facts){0};
+    status = rsm__process_open_proc(process, &dir, &error);
+    if (status == RSM_OK) status = read_facts(dir, true, arena, &facts, &error);
+  }
+  if (status != RSM_OUT_OF_MEMORY && status != RSM_CANCELLED && !rsm__process_alive(process))
     return rsm__fail(reterr, RSM_NOT_FOUND, facts.name, "it ended while it was looked at");
   if (status != RSM_OK) {
     if (reterr) *reterr = error;

@@ -3,6 +3,7 @@
  * call              | purpose                                 | blocks on
  * getcwd            | the base of a relative path             | nothing (the kernel's own names)
  * rsm__bounded_run  | everything that touches a mount         | the lookup's limit, once a mount
+ *                   | or asks a process                       | and once a process
  */
 #define _GNU_SOURCE
 #include "os/files.h"
@@ -18,7 +19,7 @@
 
 /* ---- Absolute text ---- */
 
-enum { LONGEST_DIRECTORY = 1024 * 1024 };
+enum { LONGEST_DIRECTORY = 1024 * 1024, MOST_GIVEN_UP = 4 };
 
 static rsm_status put_working_directory(rsm__buffer *text, rsm_error *reterr) {
   for (size_t size = 4096; size <= LONGEST_DIRECTORY; size *= 2) {
@@ -67,18 +68,29 @@ rsm_status rsm__files_absolute(const char *path, char **ret_path, rsm_error *ret
   return RSM_OK;
 }
 
-/* ---- Mounts that did not answer ---- */
+/* ---- Mounts and processes that did not answer ---- */
 
 typedef struct dead_mount {
   char *point;
   rsm__bounded *job; /* the thread that hangs there: while it does, nobody else is sent */
 } dead_mount;
 
+/* A process at which a thread hangs: a page fault of its own, or a file system behind its descriptors. */
+typedef struct stalled_process {
+  rsm_process process;
+  bool at_uses; /* as in rsm__lookup_remember_process */
+  rsm__bounded *job;
+} stalled_process;
+
 struct rsm__lookup {
   uint32_t limit_ms;
   dead_mount *dead;
   size_t count;
   size_t capacity;
+  stalled_process *stalled;
+  size_t stalled_count;
+  size_t stalled_capacity;
+  unsigned given_up; /* threads of rsm__lookup_ask since the last refresh */
 };
 
 rsm_status rsm__lookup_new(uint32_t limit_ms, rsm__lookup **ret_lookup, rsm_error *reterr) {
@@ -95,16 +107,22 @@ static void forget(rsm__lookup *lookup, size_t i) {
   lookup->dead[i] = lookup->dead[--lookup->count];
 }
 
+static void forget_process(rsm__lookup *lookup, size_t i) {
+  rsm__bounded_unref(lookup->stalled[i].job);
+  lookup->stalled[i] = lookup->stalled[--lookup->stalled_count];
+}
+
 rsm__lookup *rsm__lookup_free(rsm__lookup *lookup) {
   if (!lookup) return NULL;
   while (lookup->count > 0) forget(lookup, lookup->count - 1);
   rsm__free(lookup->dead);
+  while (lookup->stalled_count > 0) forget_process(lookup, lookup->stalled_count - 1);
+  rsm__free(lookup->stalled);
   rsm__free(lookup);
   return NULL;
 }
 
-/* Takes the job over, also when it fails. */
-static rsm_status remember(rsm__lookup *lookup, rsm__bounded *job, rsm_error *reterr) {
+rsm_status rsm__lookup_remember_mount(rsm__lookup *lookup, rsm__bounded *job, rsm_error *reterr) {
   RSM_CLEAN(rsm__mounts_done) rsm__mounts mounts = {0};
   rsm_status status = rsm__mounts_read(&mounts, reterr);
   const rsm__mount *mount = rsm__mounts_over(&mounts, rsm__bounded_stuck_at(job));
@@ -121,7 +139,42 @@ static rsm_status remember(rsm__lookup *lookup, rsm__bounded *job, rsm_error *re
   return RSM_OK;
 }
 
+rsm_status rsm__lookup_remember_process(rsm__lookup *lookup, const rsm_process *process, bool at_uses,
+                                        rsm__bounded *job, rsm_error *reterr) {
+  if (rsm__grow(&lookup->stalled, &lookup->stalled_capacity, lookup->stalled_count + 1, sizeof *lookup->stalled) < 0) {
+    rsm__bounded_unref(job);
+    return rsm__fail_memory(reterr);
+  }
+  lookup->stalled[lookup->stalled_count++] = (stalled_process){.process = *process, .at_uses = at_uses, .job = job};
+  return RSM_OK;
+}
+
+bool rsm__lookup_stalled_at(const rsm__lookup *lookup, size_t i, rsm_process *ret_process) {
+  for (size_t at = 0; at < lookup->stalled_count; at++) {
+    if (!lookup->stalled[at].at_uses || i-- > 0) continue;
+    *ret_process = lookup->stalled[at].process;
+    return true;
+  }
+  return false;
+}
+
+/* Does a thread of ours still hang there? Nobody else is sent then. */
+static bool is_stalled(rsm__lookup *lookup, const rsm_process *process) {
+  bool stalled = false;
+  for (size_t i = lookup->stalled_count; i-- > 0;) {
+    if (!rsm_process_equal(&lookup->stalled[i].process, process)) continue;
+    if (rsm__bounded_returned(lookup->stalled[i].job))
+      forget_process(lookup, i);
+    else
+      stalled = true;
+  }
+  return stalled;
+}
+
 void rsm__lookup_refresh(rsm__lookup *lookup) {
+  lookup->given_up = 0;
+  for (size_t i = lookup->stalled_count; i-- > 0;)
+    if (rsm__bounded_returned(lookup->stalled[i].job)) forget_process(lookup, i);
   for (size_t i = lookup->count; i-- > 0;)
     if (rsm__bounded_returned(lookup->dead[i].job)) forget(lookup, i);
 }
@@ -143,16 +196,33 @@ bool rsm__dead_covers(const rsm__dead_mounts *dead, const char *path) {
   return false;
 }
 
+rsm_status rsm__lookup_try(rsm__lookup *lookup, rsm__bounded_work *work, rsm__bounded_free *free_argument,
+                           void *argument, rsm__task *task, rsm__bounded **ret_stuck, rsm_error *reterr) {
+  rsm_status status = rsm__bounded_run(work, free_argument, argument, lookup->limit_ms, task, ret_stuck, reterr);
+  if (status != RSM_OK && status != RSM_CANCELLED && status != RSM_TIMEOUT) free_argument(argument);
+  return status;
+}
+
 rsm_status rsm__lookup_run(rsm__lookup *lookup, rsm__bounded_work *work, rsm__bounded_free *free_argument,
                            void *argument, rsm__task *task, rsm_error *reterr) {
   rsm__bounded *stuck = NULL;
-  rsm_status status = rsm__bounded_run(work, free_argument, argument, lookup->limit_ms, task, &stuck, reterr);
-  if (status == RSM_OK || status == RSM_CANCELLED) return status;
-  if (status != RSM_TIMEOUT || !stuck) {
+  rsm_status status = rsm__lookup_try(lookup, work, free_argument, argument, task, &stuck, reterr);
+  if (status != RSM_TIMEOUT || !stuck) return status;
+  status = rsm__lookup_remember_mount(lookup, stuck, reterr);
+  return status == RSM_OK ? RSM_TIMEOUT : status;
+}
+
+rsm_status rsm__lookup_ask(rsm__lookup *lookup, const rsm_process *process, rsm__bounded_work *work,
+                           rsm__bounded_free *free_argument, void *argument, rsm__task *task, rsm_error *reterr) {
+  rsm__bounded *stuck = NULL;
+  if (lookup->given_up >= MOST_GIVEN_UP || is_stalled(lookup, process)) {
     free_argument(argument);
-    return status;
+    return RSM_TIMEOUT;
   }
-  status = remember(lookup, stuck, reterr);
+  rsm_status status = rsm__lookup_try(lookup, work, free_argument, argument, task, &stuck, reterr);
+  if (status != RSM_TIMEOUT || !stuck) return status;
+  lookup->given_up++;
+  status = rsm__lookup_remember_process(lookup, process, false, stuck, reterr);
   return status == RSM_OK ? RSM_TIMEOUT : status;
 }
 

@@ -8,10 +8,13 @@
 #include "base/error.h"
 #include "os/linux/scan.h"
 
-void rsm__scan_done(rsm__scan *scan) {
+void rsm__scan_unref(rsm__scan *scan) {
+  if (atomic_fetch_sub(&scan->references, 1) != 1) return;
+  rsm__targets_done(&scan->targets);
+  rsm__free(scan->pids);
   rsm__free(scan->holders);
   rsm__free(scan->unreadable);
-  rsm__uses_done(&scan->uses);
+  rsm__free(scan);
 }
 
 /* A copy of an array in the arena. NULL: out of memory. */
@@ -21,10 +24,21 @@ static void *keep_array(rsm__arena *arena, const void *items, size_t size) {
   return copy;
 }
 
-rsm_status rsm__scan_add_holder(rsm__scan *scan, const rsm_process *process, const char *name, rsm_error *reterr) {
-  rsm__holder holder = {.process = *process, .use_count = scan->uses.count};
+/* NULL: out of memory. The resource is the caller's text already. */
+static const rsm_use *keep_uses(rsm__arena *arena, const rsm__uses *uses) {
+  rsm_use *kept = keep_array(arena, uses->items, uses->count * sizeof *kept);
+  for (size_t i = 0; kept && i < uses->count; i++) {
+    kept[i].path = rsm__arena_strdup(arena, kept[i].path);
+    if (!kept[i].path) return NULL;
+  }
+  return kept;
+}
+
+rsm_status rsm__scan_add_holder(rsm__scan *scan, const rsm_process *process, const char *name, const rsm__uses *uses,
+                                rsm_error *reterr) {
+  rsm__holder holder = {.process = *process, .use_count = uses->count};
   holder.name = rsm__arena_strdup(scan->arena, name);
-  holder.uses = keep_array(scan->arena, scan->uses.items, scan->uses.count * sizeof(rsm_use));
+  holder.uses = keep_uses(scan->arena, uses);
   if ((name && !holder.name) || !holder.uses ||
       rsm__grow(&scan->holders, &scan->capacity, scan->count + 1, sizeof holder) < 0)
     return rsm__fail_memory(reterr);
@@ -49,7 +63,7 @@ rsm_status rsm__scan_add_unreadable(rsm__scan *scan, const rsm_unreadable *entry
 }
 
 static rsm_status add_gaps(rsm__scan *scan, rsm_error *reterr) {
-  const rsm__trees *trees = &scan->targets->trees;
+  const rsm__trees *trees = &scan->targets.trees;
   rsm_status status = RSM_OK;
   for (size_t i = 0; i < trees->gap_count && status == RSM_OK; i++) {
     const rsm_unreadable entry = {.path = trees->gaps[i].path, .reason = trees->gaps[i].reason};
@@ -70,14 +84,21 @@ static rsm_status finish(const rsm__scan *scan, rsm__holders *ret_holders, rsm_e
   return RSM_OK;
 }
 
+static void unref_scan(rsm__scan **scan) {
+  rsm__scan_unref(*scan);
+}
+
 rsm_status rsm__holders_find(const rsm__target *targets, size_t count, rsm__lookup *lookup, rsm__task *task,
                              rsm__arena *arena, rsm__holders *ret_holders, rsm_error *reterr) {
-  RSM_CLEAN(rsm__targets_done) rsm__targets wanted = {0};
-  RSM_CLEAN(rsm__scan_done)
-  rsm__scan scan = {.targets = &wanted, .task = task, .arena = arena, .uses = {.targets = &wanted, .arena = arena}};
-  rsm_status status = count > 0 ? rsm__targets_build(&wanted, targets, count, lookup, task, reterr) : RSM_OK;
-  if (status == RSM_OK) status = add_gaps(&scan, reterr);
-  if (status == RSM_OK && count > 0) status = rsm__scan_kernel(&scan, reterr);
-  if (status == RSM_OK && count > 0) status = rsm__scan_processes(&scan, reterr);
-  return status == RSM_OK ? finish(&scan, ret_holders, reterr) : status;
+  rsm__scan *fresh = rsm__calloc(1, sizeof *fresh);
+  if (!fresh) return rsm__fail_memory(reterr);
+  RSM_CLEAN(unref_scan) rsm__scan *scan = fresh;
+  atomic_init(&scan->references, 1);
+  scan->task = task;
+  scan->arena = arena;
+  rsm_status status = count > 0 ? rsm__targets_build(&scan->targets, targets, count, lookup, task, reterr) : RSM_OK;
+  if (status == RSM_OK) status = add_gaps(scan, reterr);
+  if (status == RSM_OK && count > 0) status = rsm__scan_kernel(scan, reterr);
+  if (status == RSM_OK && count > 0) status = rsm__scan_processes(scan, reterr);
+  return status == RSM_OK ? finish(scan, ret_holders, reterr) : status;
 }

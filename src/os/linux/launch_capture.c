@@ -1,9 +1,18 @@
 /* launch_capture.c: what a running process is like, and why it could not be made again from here.
+ * SPDX-License-Identifier: MIT
  *
+ * call                          | purpose                        | blocks on
+ * open, read /proc/PID/cmdline, | arguments, environment         | a page fault in the process, its memory lock, its
+ * environ                       |                                | exec
+ * lstat                         | is it really "x (deleted)"?    | the mount of such a program or directory
+ * getxattr /proc/PID/exe        | the program's capabilities     | the program's mount
+ * fstatat /proc/PID/fd/1, 2     | the terminal                   | nothing, if it is one
+ * all others                    |                                | nothing
+ *
+ * So it is done by rsm__process_read, and if that was given up only what the process may do is told, with the obstacle.
  * Everything is read through /proc/PID, opened while the process' pidfd said that it lives; what the kernel gives by
  * pid alone (niceness) counts because it still lives after the last read. Texts that may not be read are left out: the
- * obstacle says so. Blocks: cmdline and environ wait for the other process' memory lock (see procfs.h). No path of its
- * is looked up, but for a program whose name ends in " (deleted)". SPDX-License-Identifier: MIT */
+ * obstacle says so. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
@@ -35,6 +44,15 @@ typedef struct capturing {
   rsm__capture capture;
   surroundings theirs, ours;
 } capturing;
+
+/* All that the thread reads and writes. */
+typedef struct capture_job {
+  capturing reading; /* its arena and dir are the job's own */
+  bool with_environment;
+  rsm__arena arena;
+  rsm_status status;
+  rsm_error error;
+} capture_job;
 
 /* The first that was found is told. */
 static void obstruct(capturing *job, const char *words) {
@@ -386,22 +404,79 @@ static rsm_status read_everything(capturing *job, bool with_environment, rsm_err
   return status;
 }
 
-rsm_status rsm__launch_capture(const rsm__process *process, bool with_environment, rsm__arena *arena,
-                               rsm__buffer *ret_capture, const char **ret_obstacle, rsm_error *reterr) {
-  RSM_CLEAN_FD int dir = -1;
-  uint32_t pid = rsm__process_id(process)->pid;
-  rsm_status status = rsm__process_open_proc(process, &dir, reterr);
+static void free_job(void *argument) {
+  capture_job *job = argument;
+  rsm__fd_close(&job->reading.dir);
+  rsm__arena_done(&job->arena);
+  rsm__free(job);
+}
+
+static void work(rsm__bounded *bounded, void *argument) {
+  capture_job *job = argument;
+  (void)bounded;
+  job->status = read_everything(&job->reading, job->with_environment, &job->error);
+}
+
+static rsm_status new_job(const rsm__process *process, bool with_environment, capture_job **ret_job,
+                          rsm_error *reterr) {
+  capture_job *job = rsm__calloc(1, sizeof *job);
+  if (!job) return rsm__fail_memory(reterr);
+  job->reading = (capturing){.dir = -1, .pid = rsm__process_id(process)->pid, .arena = &job->arena};
+  job->with_environment = with_environment;
+  rsm_status status = rsm__process_open_proc(process, &job->reading.dir, reterr);
+  if (status != RSM_OK)
+    free_job(job);
+  else
+    *ret_job = job;
+  return status;
+}
+
+/* Nothing that may wait for it. */
+static rsm_status read_silent(capturing *job, rsm_error *reterr) {
+  rsm_status status = read_surroundings(job->dir, job->arena, &job->theirs, reterr);
   if (status != RSM_OK) return status;
-  capturing job = {.dir = dir, .pid = pid, .arena = arena};
-  status = read_everything(&job, with_environment, reterr);
-  if (!rsm__process_alive(process)) return rsm__fail(reterr, RSM_NOT_FOUND, NULL, "process %u has ended", pid);
+  copy_identity(job);
+  obstruct(job, "its arguments could not be read in time");
+  return read_cgroup(job, reterr);
+}
+
+/* *ret_job is the caller's also when reading it has failed, which job->status tells. */
+static rsm_status ask(const rsm__process *process, bool with_environment, capture_job **ret_job, rsm_error *reterr) {
+  rsm_status status = new_job(process, with_environment, ret_job, reterr);
   if (status != RSM_OK) return status;
+  status = rsm__process_read(process, work, free_job, *ret_job, reterr);
+  if (status != RSM_TIMEOUT) return status;
+  status = new_job(process, with_environment, ret_job, reterr);
+  if (status == RSM_OK) (*ret_job)->status = read_silent(&(*ret_job)->reading, &(*ret_job)->error);
+  return status;
+}
+
+static rsm_status take_capture(capture_job *job, rsm__arena *arena, rsm__buffer *ret_capture, const char **ret_obstacle,
+                               rsm_error *reterr) {
+  if (job->status != RSM_OK) {
+    if (reterr) *reterr = job->error;
+    return job->status;
+  }
   RSM_CLEAN_BUFFER rsm__buffer bytes = {0};
-  rsm__capture_encode(&job.capture, &bytes);
+  rsm__capture_encode(&job->reading.capture, &bytes);
   if (bytes.failed) return rsm__fail_memory(reterr);
   rsm__buffer_done(ret_capture);
   *ret_capture = bytes;
   bytes = (rsm__buffer){0};
-  *ret_obstacle = job.capture.obstacle;
+  *ret_obstacle = job->reading.capture.obstacle;
+  rsm__arena_move(arena, &job->arena);
   return RSM_OK;
+}
+
+rsm_status rsm__launch_capture(const rsm__process *process, bool with_environment, rsm__arena *arena,
+                               rsm__buffer *ret_capture, const char **ret_obstacle, rsm_error *reterr) {
+  capture_job *job;
+  rsm_status status = ask(process, with_environment, &job, reterr);
+  if (status != RSM_OK) return status;
+  if (rsm__process_alive(process))
+    status = take_capture(job, arena, ret_capture, ret_obstacle, reterr);
+  else
+    status = rsm__fail(reterr, RSM_NOT_FOUND, NULL, "process %u has ended", rsm__process_id(process)->pid);
+  free_job(job);
+  return status;
 }

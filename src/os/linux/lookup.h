@@ -1,5 +1,6 @@
 /* lookup.h: what paths lead to now, for the other files of this folder. Everything that may wait for a mount is done in
- * a thread that can be given up (bounded.h); the mount that did not answer is remembered in the rsm__lookup.
+ * a thread that can be given up (bounded.h); the mount, or the process, that did not answer is remembered in the
+ * rsm__lookup.
  * SPDX-License-Identifier: MIT */
 #ifndef RSM_OS_LINUX_LOOKUP_H
 #define RSM_OS_LINUX_LOOKUP_H
@@ -48,6 +49,22 @@ void rsm__places_done(rsm__places *places);
  * new one and run it again. Otherwise as rsm__bounded_run. */
 rsm_status rsm__lookup_run(rsm__lookup *lookup, rsm__bounded_work *work, rsm__bounded_free *free_argument,
                            void *argument, rsm__task *task, rsm_error *reterr);
+
+/* The same without remembering: RSM_TIMEOUT gives the job, for one of the two functions that remember. */
+rsm_status rsm__lookup_try(rsm__lookup *lookup, rsm__bounded_work *work, rsm__bounded_free *free_argument,
+                           void *argument, rsm__task *task, rsm__bounded **ret_stuck, rsm_error *reterr);
+/* Both take the job over, also when they fail. The mount is the one over what the job was touching. */
+rsm_status rsm__lookup_remember_mount(rsm__lookup *lookup, rsm__bounded *stuck, rsm_error *reterr);
+/* at_uses: at what it uses, so that a listing must pass it over; else only its arguments or the like do not answer. */
+rsm_status rsm__lookup_remember_process(rsm__lookup *lookup, const rsm_process *process, bool at_uses,
+                                        rsm__bounded *stuck, rsm_error *reterr);
+/* The i-th process at whose uses a thread of ours hung, at the last rsm__lookup_refresh. False: there are no more. */
+bool rsm__lookup_stalled_at(const rsm__lookup *lookup, size_t i, rsm_process *ret_process);
+
+/* Runs work, which looks at that one process, in a bounded thread. RSM_TIMEOUT: it hangs, or one hung there before, or
+ * as many as may hang since the last rsm__lookup_refresh do; the argument is gone, as after any other failure. */
+rsm_status rsm__lookup_ask(rsm__lookup *lookup, const rsm_process *process, rsm__bounded_work *work,
+                           rsm__bounded_free *free_argument, void *argument, rsm__task *task, rsm_error *reterr);
 
 /* Forgets mounts that have answered after all, so that they are tried again. Once at the beginning of a call and not
  * between its attempts: else a mount that is merely slow would be tried for ever. */

@@ -1,7 +1,7 @@
 /* process.c: pidfds. Order everywhere: open the pidfd, read, see that the process is still there; act by the pidfd.
  * Where the kernel's pidfds have inodes (pidfs) these tell processes apart that got the same pid in the same clock
- * tick. No call here blocks on the other process but rsm__process_ask of a shell, which reads its arguments (procfs.h).
- * SPDX-License-Identifier: MIT */
+ * tick. No call here waits for the other process but rsm__process_ask of a shell, which reads its arguments (procfs.h):
+ * within a limit, if rsm__process_within gave one. SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include "os/process.h"
 
@@ -23,6 +23,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "os/linux/fd.h"
+#include "os/linux/lookup.h"
 #include "os/linux/os_error.h"
 #include "os/linux/process_handle.h"
 #include "os/linux/procfs.h"
@@ -46,6 +47,8 @@ enum {
 struct rsm__process {
   rsm_process id;
   int pidfd;
+  rsm__lookup *lookup; /* these two are borrowed and may be NULL: rsm__process_within */
+  rsm__task *task;
 };
 
 typedef struct pid_text {
@@ -173,6 +176,25 @@ int rsm__process_pidfd(const rsm__process *process) {
   return process->pidfd;
 }
 
+void rsm__process_within(rsm__process *process, rsm__lookup *lookup, rsm__task *task) {
+  process->lookup = lookup;
+  process->task = task;
+}
+
+rsm_status rsm__process_read(const rsm__process *process, rsm__bounded_work *work, rsm__bounded_free *free_argument,
+                             void *argument, rsm_error *reterr) {
+  if (process->lookup)
+    return rsm__lookup_ask(process->lookup, &process->id, work, free_argument, argument, process->task, reterr);
+  work(NULL, argument);
+  return RSM_OK;
+}
+
+rsm_status rsm__process_parent(const rsm__process *process, rsm_process *ret_parent, rsm_error *reterr) {
+  RSM_CLEAN_FD int dir = -1;
+  rsm_status status = rsm__process_open_proc(process, &dir, reterr);
+  return status == RSM_OK ? rsm__procfs_parent(dir, ret_parent, NULL, reterr) : status;
+}
+
 bool rsm__process_alive(const rsm__process *process) {
   return !has_ended(process->pidfd);
 }
@@ -195,7 +217,46 @@ rsm_status rsm__process_kill(const rsm__process *process, rsm_error *reterr) {
   return send_signal(process, SIGKILL, reterr);
 }
 
-/* What cannot be read is no shell: it gets the ordinary signal. */
+typedef struct shell_job {
+  int dir; /* /proc/PID */
+  rsm__arena arena;
+  const char *exe;
+  bool interactive;
+} shell_job;
+
+static void free_shell_job(void *argument) {
+  shell_job *job = argument;
+  rsm__fd_close(&job->dir);
+  rsm__arena_done(&job->arena);
+  rsm__free(job);
+}
+
+static void read_shell(rsm__bounded *bounded, void *argument) {
+  shell_job *job = argument;
+  const char *const *args;
+  size_t count;
+  (void)bounded;
+  if (rsm__procfs_texts(job->dir, "cmdline", COMMAND_LIMIT, &job->arena, &args, &count, NULL) != RSM_OK) return;
+  job->interactive = rsm__shell_is_interactive(job->exe, args, count);
+}
+
+/* Takes dir over. */
+static bool has_shell_arguments(const rsm__process *process, int *dir, const char *exe) {
+  shell_job *job = rsm__calloc(1, sizeof *job);
+  if (!job) return false;
+  job->dir = rsm__fd_take(dir);
+  job->exe = rsm__arena_strdup(&job->arena, exe);
+  if (!job->exe) {
+    free_shell_job(job);
+    return false;
+  }
+  if (rsm__process_read(process, read_shell, free_shell_job, job, NULL) != RSM_OK) return false;
+  bool interactive = job->interactive;
+  free_shell_job(job);
+  return interactive;
+}
+
+/* What cannot be read, or not in time, is no shell: it gets the ordinary signal. */
 static bool is_interactive_shell(const rsm__process *process) {
   RSM_CLEAN_ARENA rsm__arena arena = {0};
   RSM_CLEAN_FD int dir = -1;
@@ -204,11 +265,7 @@ static bool is_interactive_shell(const rsm__process *process) {
   if (rsm__procfs_stat(dir, &stat, NULL) != RSM_OK || !stat.terminal) return false;
   const char *exe = stat.name; /* the same name for a shell that was not renamed, where the link may not be read */
   (void)rsm__procfs_exe(dir, &arena, &exe, NULL);
-  if (!rsm__shell_is_program(exe)) return false;
-  const char *const *args;
-  size_t count;
-  if (rsm__procfs_texts(dir, "cmdline", COMMAND_LIMIT, &arena, &args, &count, NULL) != RSM_OK) return false;
-  return rsm__shell_is_interactive(exe, args, count);
+  return rsm__shell_is_program(exe) && has_shell_arguments(process, &dir, exe);
 }
 
 rsm_status rsm__process_ask(const rsm__process *process, rsm_error *reterr) {
@@ -253,6 +310,8 @@ size_t rsm__process_budget(void) {
 rsm_status rsm__process_here(rsm__here *ret_here, rsm_error *reterr) {
   RSM_CLEAN_BUFFER rsm__buffer content = {0};
   rsm_status status = rsm__procfs_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 256, &content, reterr);
+  if (status == RSM_NOT_FOUND)
+    return rsm__fail(reterr, RSM_NOT_SUPPORTED, "/proc", "the proc file system is not mounted, or only a part of it");
   if (status != RSM_OK) return status;
   rsm__here here = {0};
   size_t length = strcspn((const char *)content.data, "\n");

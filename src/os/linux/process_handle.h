@@ -2,6 +2,7 @@
 #ifndef RSM_OS_LINUX_PROCESS_HANDLE_H
 #define RSM_OS_LINUX_PROCESS_HANDLE_H
 
+#include "os/linux/bounded.h"
 #include "os/process.h"
 
 /* Borrowed: polls readable once the process has ended; for pidfd_send_signal and pidfd_getfd. */
@@ -11,6 +12,12 @@ int rsm__process_pidfd(const rsm__process *process);
  * what is read through it is this process', or fails with RSM_NOT_FOUND once it is reaped. RSM_NOT_FOUND: it has ended.
  * RSM_ACCESS_DENIED: /proc hides it from us. */
 rsm_status rsm__process_open_proc(const rsm__process *process, int *ret_dir, rsm_error *reterr);
+
+/* Runs work, which reads what may wait for the process: as rsm__process_within says, in a thread that can be given up,
+ * or here if nobody said (job is NULL then). RSM_OK: done. RSM_TIMEOUT: it did not answer. The argument is freed unless
+ * RSM_OK is returned; it owns all that work touches, so also its /proc/PID. */
+rsm_status rsm__process_read(const rsm__process *process, rsm__bounded_work *work, rsm__bounded_free *free_argument,
+                             void *argument, rsm_error *reterr);
 
 /* Program file without the kernel's " (deleted)", in the arena. dir: of rsm__process_open_proc or rsm__procfs_open.
  * RSM_NOT_FOUND: it has none (a kernel thread) or has ended. */

@@ -24,7 +24,8 @@ rsm_status rsm__procfs_open(uint32_t pid, int *ret_dir, rsm_error *reterr);
  * content->length does not count. RSM_NOT_FOUND: the process has ended, or there is no such file. RSM_MORE_DATA: it is
  * longer than limit. On failure content->length is as before.
  * Blocks: cmdline, environ and maps wait for the other process' memory lock, so for the disk or network mount on which
- * a page fault of its own hangs. stat, status and cgroup do not. */
+ * a page fault of its own hangs; an exec of it that is under way holds up the same files and, from Linux 6.18, stat.
+ * status, comm and cgroup do not block. */
 rsm_status rsm__procfs_read(int dir, const char *name, size_t limit, rsm__buffer *content, rsm_error *reterr);
 
 /* What the link below dir says, in the arena, its bytes as they are. RSM_NOT_FOUND: the process has ended or has none

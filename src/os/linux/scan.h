@@ -3,15 +3,23 @@
 #ifndef RSM_OS_LINUX_SCAN_H
 #define RSM_OS_LINUX_SCAN_H
 
+#include <stdatomic.h>
+
 #include "os/holders.h"
 #include "os/linux/uses.h"
 
-/* Zero-initialise, with targets, task, arena set, and the same targets and arena in uses. */
+/* Shared by the listing and the threads that look at processes for it: the last of them frees it. The threads read
+ * targets and pids, which no longer change then; the rest they write within rsm__bounded_enter and leave alone, and
+ * the listing, when no thread is waited for. */
 typedef struct rsm__scan {
-  rsm__targets *targets;
+  atomic_uint references;
+  rsm__targets targets;
+  uint32_t *pids; /* ascending */
+  size_t pid_count;
+  size_t next;         /* the process being looked at; those before it are done */
+  rsm_process present; /* that process, as soon as its stat was read */
   rsm__task *task;
-  rsm__arena *arena; /* gets all that the results point to */
-  rsm__uses uses;
+  rsm__arena *arena; /* the caller's: gets all that the results point to */
   rsm__holder *holders;
   size_t count;
   size_t capacity;
@@ -20,14 +28,17 @@ typedef struct rsm__scan {
   size_t unreadable_capacity;
 } rsm__scan;
 
-void rsm__scan_done(rsm__scan *scan);
+void rsm__scan_unref(rsm__scan *scan);
 
-/* Copies the uses found last; name as in rsm__holder, copied, too. */
-rsm_status rsm__scan_add_holder(rsm__scan *scan, const rsm_process *process, const char *name, rsm_error *reterr);
+/* Copies the uses; name as in rsm__holder, copied, too. */
+rsm_status rsm__scan_add_holder(rsm__scan *scan, const rsm_process *process, const char *name, const rsm__uses *uses,
+                                rsm_error *reterr);
 /* Copies all texts. */
 rsm_status rsm__scan_add_unreadable(rsm__scan *scan, const rsm_unreadable *entry, rsm_error *reterr);
 
-/* scan_proc.c: every process. Whole processes may be hidden from us: then one entry in unreadable says so. */
+/* scan_proc.c: every process, in threads that can be given up. A process that does not answer within the lookup's limit
+ * is one entry in unreadable; after a handful of them the rest is one. Whole processes may be hidden from us: then one
+ * entry in unreadable says so. */
 rsm_status rsm__scan_processes(rsm__scan *scan, rsm_error *reterr);
 /* scan_kernel.c: loop devices, swap, mounts. */
 rsm_status rsm__scan_kernel(rsm__scan *scan, rsm_error *reterr);

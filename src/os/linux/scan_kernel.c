@@ -139,9 +139,9 @@ static rsm_status add_mounts(users *list, const rsm__targets *targets, rsm_error
 }
 
 /* That a registered directory is itself where something is mounted is no use of it by anybody else. */
-static void drop_itself(rsm__scan *scan, const user *u) {
-  const rsm__targets *targets = scan->targets;
-  rsm__matches *matches = &scan->uses.matches;
+static void drop_itself(rsm__uses *uses, const user *u) {
+  const rsm__targets *targets = uses->targets;
+  rsm__matches *matches = &uses->matches;
   size_t kept = 0;
   for (size_t i = 0; i < matches->count; i++) {
     const rsm__place *now = &targets->now.items[matches->items[i].target];
@@ -151,41 +151,42 @@ static void drop_itself(rsm__scan *scan, const user *u) {
   matches->count = kept;
 }
 
-static rsm_status add_uses(rsm__scan *scan, const user *u, const rsm__place *place, rsm_error *reterr) {
+static rsm_status add_uses(rsm__scan *scan, rsm__uses *uses, const user *u, const rsm__place *place,
+                           rsm_error *reterr) {
   static const rsm_process nobody = {0};
-  rsm__uses *uses = &scan->uses;
   rsm_use use = {.how = u->how, .access = u->access, .fd = -1};
   size_t length = strlen(u->path), kept = rsm__deleted_name(u->path, length);
   rsm__uses_begin(uses);
   if (place && place->real && place->error == 0) {
-    rsm__targets_match_identity(scan->targets, place->stat.dev, place->stat.ino, &uses->matches);
+    rsm__targets_match_identity(uses->targets, place->stat.dev, place->stat.ino, &uses->matches);
   } else if (u->by_name || kept > 0) {
     use.deleted = !u->by_name;
-    rsm__targets_match_name(scan->targets, u->path, u->by_name ? length : kept, &uses->matches);
+    rsm__targets_match_name(uses->targets, u->path, u->by_name ? length : kept, &uses->matches);
   } else {
     uses->matches.count = 0;
   }
-  if (u->how == RSM_USE_MOUNT) drop_itself(scan, u);
+  if (u->how == RSM_USE_MOUNT) drop_itself(uses, u);
   rsm_status status = rsm__uses_add(uses, &use, reterr);
-  return status == RSM_OK && uses->count > 0 ? rsm__scan_add_holder(scan, &nobody, u->name, reterr) : status;
+  return status == RSM_OK && uses->count > 0 ? rsm__scan_add_holder(scan, &nobody, u->name, uses, reterr) : status;
 }
 
 rsm_status rsm__scan_kernel(rsm__scan *scan, rsm_error *reterr) {
   RSM_CLEAN(users_done) users list = {0};
   RSM_CLEAN(rsm__places_done) rsm__places places = {0};
+  RSM_CLEAN(rsm__uses_done) rsm__uses uses = {.targets = &scan->targets};
   rsm_status status = add_loops(&list, reterr);
   if (status == RSM_OK) status = add_swaps(&list, reterr);
-  if (status == RSM_OK) status = add_mounts(&list, scan->targets, reterr);
+  if (status == RSM_OK) status = add_mounts(&list, &scan->targets, reterr);
   if (status != RSM_OK || list.count == 0) return status;
   RSM_CLEAN_FREE const char **paths = rsm__malloc(list.count * sizeof *paths);
   if (!paths) return rsm__fail_memory(reterr);
   size_t count = 0;
   for (size_t i = 0; i < list.count; i++)
     if (!list.items[i].by_name) paths[count++] = list.items[i].path;
-  if (count > 0) status = rsm__lookup_places(scan->targets->lookup, paths, count, scan->task, &places, reterr);
+  if (count > 0) status = rsm__lookup_places(scan->targets.lookup, paths, count, scan->task, &places, reterr);
   for (size_t i = 0, looked = 0; i < list.count && status == RSM_OK; i++) {
     bool by_name = list.items[i].by_name;
-    status = add_uses(scan, &list.items[i], by_name ? NULL : &places.items[looked++], reterr);
+    status = add_uses(scan, &uses, &list.items[i], by_name ? NULL : &places.items[looked++], reterr);
   }
   return status;
 }

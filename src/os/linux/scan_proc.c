@@ -2,10 +2,16 @@
  *
  * call                  | purpose                            | blocks on
  * getdents64 /proc      | the processes, a process' threads  | nothing
- * read /proc/PID/stat   | start time, kernel thread, zombie  | nothing
- * kcmp                  | has a thread a table of its own?   | nothing
+ * read /proc/PID/stat   | start time, kernel thread, zombie  | from Linux 6.18: an exec of the process under way
+ * read .../comm, status | name and user of one that hangs    | nothing
+ * kcmp                  | has a thread a table of its own?   | an exec of the process that is under way
  * pidfd_open, fstat     | the process' instance number       | nothing
+ * rsm__lookup_try       | all that is done to a process      | the lookup's limit, once a process that hangs
  * (uses.c, uses_maps.c have tables of their own)
+ *
+ * One thread looks at one process after the other, and hands each one's uses over when it is done with it. When it
+ * hangs, it is given up, the process is told as unreadable, and another thread goes on behind it. Whatever the first
+ * one touches when it comes back after all is its own, or does not change any more (scan.h).
  *
  * /proc/PID is opened once and all is read through that descriptor, which never comes to mean another process; at the
  * end the process must still be there. One that starts while we look may be missed. */
@@ -28,7 +34,9 @@
 #include "os/linux/scan.h"
 #include "os/user.h"
 
-enum { ENTRIES_SIZE = 64 * 1024, PIDFS_MAGIC = 0x50494446 };
+enum { ENTRIES_SIZE = 64 * 1024, PIDFS_MAGIC = 0x50494446, MOST_GIVEN_UP = 4 };
+
+static const char no_answer[] = "did not answer in time";
 
 typedef struct numbers {
   uint32_t *items;
@@ -73,18 +81,42 @@ static rsm_status list_numbers(int dir, const char *name, numbers *list, rsm_err
 
 /* ---- One process ---- */
 
+/* A thread and all that it writes, which is its own for good once it was given up. */
+typedef struct worker {
+  rsm__scan *scan; /* a reference */
+  size_t first;    /* of its pids, to begin with */
+  rsm__bounded *job;
+  rsm__uses uses;
+  rsm__dead_mounts dead;
+  rsm__arena arena; /* of dead */
+  char doing[24];   /* "process 123" */
+  rsm_status status;
+  rsm_error error;
+} worker;
+
 typedef struct process {
   uint32_t pid;
-  int dir; /* borrowed */
+  int dir;
   rsm__proc_stat stat;
   uint32_t speaker; /* the thread that is asked for what all threads share: the first that has not ended */
+  rsm_process identity;
+  bool holds;       /* one of ours */
+  bool was_refused; /* something of it: see refusal */
+  rsm_unreadable refusal;
+  char reason[192];
+  rsm__arena arena;
 } process;
 
-static rsm_status look_at_shared(rsm__scan *scan, int dir, rsm_error *reterr) {
-  rsm_status status = rsm__uses_program(&scan->uses, dir, reterr);
-  if (status == RSM_OK) status = rsm__uses_descriptors(&scan->uses, dir, reterr);
-  if (status == RSM_OK) status = rsm__uses_mappings(&scan->uses, dir, reterr);
-  if (status == RSM_OK) status = rsm__uses_directories(&scan->uses, dir, reterr);
+static void process_done(process *p) {
+  rsm__fd_close(&p->dir);
+  rsm__arena_done(&p->arena);
+}
+
+static rsm_status look_at_shared(worker *w, int dir, rsm_error *reterr) {
+  rsm_status status = rsm__uses_program(&w->uses, dir, reterr);
+  if (status == RSM_OK) status = rsm__uses_descriptors(&w->uses, dir, reterr);
+  if (status == RSM_OK) status = rsm__uses_mappings(&w->uses, dir, reterr);
+  if (status == RSM_OK) status = rsm__uses_directories(&w->uses, dir, reterr);
   return status;
 }
 
@@ -93,32 +125,33 @@ static bool has_own(uint32_t speaker, uint32_t thread, int what) {
   return syscall(SYS_kcmp, (pid_t)speaker, (pid_t)thread, what, 0UL, 0UL) > 0;
 }
 
-static rsm_status look_at_thread(rsm__scan *scan, process *p, uint32_t thread, rsm_error *reterr) {
+static rsm_status look_at_thread(worker *w, process *p, uint32_t thread, rsm_error *reterr) {
   char name[32];
   rsm__proc_stat stat;
+  rsm__bounded_tick(w->job);
   snprintf(name, sizeof name, "task/%u", thread);
   if (p->speaker == 0) { /* the leader has ended: what it shared is seen through the others */
     RSM_CLEAN_FD int dir = openat(p->dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0 || rsm__procfs_stat(dir, &stat, NULL) != RSM_OK || stat.state == 'Z' || stat.state == 'X')
       return RSM_OK;
     p->speaker = thread;
-    return look_at_shared(scan, dir, reterr);
+    return look_at_shared(w, dir, reterr);
   }
   bool own_files = has_own(p->speaker, thread, KCMP_FILES);
-  bool own_directories = scan->targets->has_directories && has_own(p->speaker, thread, KCMP_FS);
+  bool own_directories = w->scan->targets.has_directories && has_own(p->speaker, thread, KCMP_FS);
   if (!own_files && !own_directories) return RSM_OK;
   RSM_CLEAN_FD int dir = openat(p->dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (dir < 0) return RSM_OK;
-  rsm_status status = own_files ? rsm__uses_descriptors(&scan->uses, dir, reterr) : RSM_OK;
-  if (status == RSM_OK && own_directories) status = rsm__uses_directories(&scan->uses, dir, reterr);
+  rsm_status status = own_files ? rsm__uses_descriptors(&w->uses, dir, reterr) : RSM_OK;
+  if (status == RSM_OK && own_directories) status = rsm__uses_directories(&w->uses, dir, reterr);
   return status;
 }
 
-static rsm_status look_at_threads(rsm__scan *scan, process *p, rsm_error *reterr) {
+static rsm_status look_at_threads(worker *w, process *p, rsm_error *reterr) {
   RSM_CLEAN(numbers_done) numbers threads = {0};
   rsm_status status = list_numbers(p->dir, "task", &threads, reterr);
   for (size_t i = 0; i < threads.count && status == RSM_OK; i++)
-    if (threads.items[i] != p->pid) status = look_at_thread(scan, p, threads.items[i], reterr);
+    if (threads.items[i] != p->pid) status = look_at_thread(w, p, threads.items[i], reterr);
   return status;
 }
 
@@ -139,58 +172,116 @@ static void put_refused(char *words, size_t size, const char *what, int code, in
 }
 
 /* "descriptors, mappings: Permission denied" */
-static rsm_status add_refused(rsm__scan *scan, const process *p, const rsm_process *identity, rsm_error *reterr) {
-  RSM_CLEAN_ARENA rsm__arena arena = {0};
-  const rsm__uses *uses = &scan->uses;
-  char reason[192] = "";
+static void describe_refusal(const rsm__uses *uses, process *p) {
   int code = 0;
-  put_refused(reason, 96, "descriptors", uses->descriptors_refused, &code);
-  put_refused(reason, 96, "mappings", uses->mappings_refused, &code);
-  put_refused(reason, 96, "program", uses->program_refused, &code);
+  put_refused(p->reason, 96, "descriptors", uses->descriptors_refused, &code);
+  put_refused(p->reason, 96, "mappings", uses->mappings_refused, &code);
+  put_refused(p->reason, 96, "program", uses->program_refused, &code);
+  p->was_refused = code != 0;
+  if (!p->was_refused) return;
   rsm_error words;
   rsm__fail_errno(&words, code, NULL, NULL);
-  size_t length = strlen(reason);
-  snprintf(reason + length, sizeof reason - length, ": %s", words.os_text);
+  size_t length = strlen(p->reason);
+  snprintf(p->reason + length, sizeof p->reason - length, ": %s", words.os_text);
+}
+
+/* What is told of a process that could not be looked at, from texts that never block. */
+static void describe_unreadable(process *p, const char *reason) {
   rsm__proc_status owner;
-  rsm_unreadable entry = {.process = *identity, .name = p->stat.name, .reason = reason};
-  if (rsm__procfs_status(p->dir, &arena, &owner, NULL) == RSM_OK)
-    entry.user = rsm__user_name(owner.uid[RSM__EFFECTIVE], &arena);
-  return rsm__scan_add_unreadable(scan, &entry, reterr);
+  p->refusal = (rsm_unreadable){.process = p->identity, .name = p->stat.name, .reason = reason};
+  if (rsm__procfs_status(p->dir, &p->arena, &owner, NULL) == RSM_OK)
+    p->refusal.user = rsm__user_name(owner.uid[RSM__EFFECTIVE], &p->arena);
 }
 
 /* Only if the process that we began with is still there: else what was read is nobody's. */
-static rsm_status keep(rsm__scan *scan, const process *p, rsm_error *reterr) {
-  const rsm__uses *uses = &scan->uses;
-  bool was_refused = uses->descriptors_refused || uses->mappings_refused || uses->program_refused;
-  if (uses->count == 0 && !was_refused) return RSM_OK;
+static void conclude(const rsm__uses *uses, process *p) {
   rsm__proc_stat now;
-  rsm_process identity = {.pid = p->pid, .start_time = p->stat.start_time};
-  if (uses->count > 0) identity.instance = instance_of(p->pid);
-  if (rsm__procfs_stat(p->dir, &now, NULL) != RSM_OK || now.start_time != p->stat.start_time) return RSM_OK;
-  rsm_status status = uses->count > 0 ? rsm__scan_add_holder(scan, &identity, NULL, reterr) : RSM_OK;
-  return status == RSM_OK && was_refused ? add_refused(scan, p, &identity, reterr) : status;
+  p->holds = uses->count > 0;
+  describe_refusal(uses, p);
+  if (!p->holds && !p->was_refused) return;
+  p->identity = (rsm_process){.pid = p->pid, .start_time = p->stat.start_time};
+  if (p->holds) p->identity.instance = instance_of(p->pid);
+  if (rsm__procfs_stat(p->dir, &now, NULL) != RSM_OK || now.start_time != p->stat.start_time)
+    p->holds = p->was_refused = false;
+  if (p->was_refused) describe_unreadable(p, p->reason);
 }
 
-static rsm_status look_at_process(rsm__scan *scan, uint32_t pid, rsm_error *reterr) {
+/* If the process hangs from here on, this is what is told of it. False: given up. */
+static bool introduce(worker *w, const process *p) {
+  if (!rsm__bounded_enter(w->job)) return false;
+  w->scan->present = (rsm_process){.pid = p->pid, .start_time = p->stat.start_time};
+  rsm__bounded_leave(w->job);
+  return true;
+}
+
+static rsm_status look_at_process(worker *w, process *p, rsm_error *reterr) {
   rsm_error error = {0};
-  RSM_CLEAN_FD int dir = -1;
-  rsm_status status = rsm__procfs_open(pid, &dir, &error);
-  process p = {.pid = pid, .dir = dir};
-  if (status == RSM_OK) status = rsm__procfs_stat(p.dir, &p.stat, &error);
+  rsm_status status = rsm__procfs_open(p->pid, &p->dir, &error);
+  if (status == RSM_OK) status = rsm__procfs_stat(p->dir, &p->stat, &error);
   if (status == RSM_BUSY || status == RSM_OUT_OF_MEMORY) {
-    if (reterr) *reterr = error;
+    *reterr = error;
     return status;
   }
   if (status != RSM_OK) return RSM_OK; /* has ended, or is hidden, which add_limits tells */
-  bool ended = p.stat.state == 'Z' || p.stat.state == 'X';
-  if ((p.stat.flags & RSM__PF_KTHREAD) || (ended && p.stat.threads <= 1)) return RSM_OK;
-  rsm__uses_begin(&scan->uses);
+  bool ended = p->stat.state == 'Z' || p->stat.state == 'X';
+  if ((p->stat.flags & RSM__PF_KTHREAD) || (ended && p->stat.threads <= 1)) return RSM_OK;
+  if (!introduce(w, p)) return RSM_OK;
+  rsm__uses_begin(&w->uses);
   if (!ended) {
-    p.speaker = pid;
-    status = look_at_shared(scan, p.dir, reterr);
+    p->speaker = p->pid;
+    status = look_at_shared(w, p->dir, reterr);
   }
-  if (status == RSM_OK && p.stat.threads > 1) status = look_at_threads(scan, &p, reterr);
-  return status == RSM_OK ? keep(scan, &p, reterr) : status;
+  if (status == RSM_OK && p->stat.threads > 1) status = look_at_threads(w, p, reterr);
+  if (status == RSM_OK) conclude(&w->uses, p);
+  return status;
+}
+
+/* ---- A thread's part ---- */
+
+static void free_worker(void *argument) {
+  worker *w = argument;
+  rsm__uses_done(&w->uses);
+  rsm__arena_done(&w->arena);
+  rsm__scan_unref(w->scan);
+  rsm__free(w);
+}
+
+static rsm_status new_worker(rsm__scan *scan, worker **ret_worker, rsm_error *reterr) {
+  worker *w = rsm__calloc(1, sizeof *w);
+  if (!w) return rsm__fail_memory(reterr);
+  atomic_fetch_add(&scan->references, 1);
+  w->scan = scan;
+  w->first = scan->next;
+  w->uses = (rsm__uses){.targets = &scan->targets, .dead = &w->dead, .doing = w->doing};
+  rsm_status status = rsm__lookup_dead(scan->targets.lookup, &w->arena, &w->dead, reterr);
+  if (status != RSM_OK)
+    free_worker(w);
+  else
+    *ret_worker = w;
+  return status;
+}
+
+/* False: the thread ends here. */
+static bool work_on(worker *w, uint32_t pid) {
+  rsm__scan *scan = w->scan;
+  RSM_CLEAN(process_done) process p = {.pid = pid, .dir = -1};
+  snprintf(w->doing, sizeof w->doing, "process %u", pid);
+  if (!rsm__bounded_touch(w->job, w->doing)) return false;
+  rsm_status status = look_at_process(w, &p, &w->error);
+  if (!rsm__bounded_enter(w->job)) return false;
+  scan->next++;
+  if (status == RSM_OK && p.holds) status = rsm__scan_add_holder(scan, &p.identity, NULL, &w->uses, &w->error);
+  if (status == RSM_OK && p.was_refused) status = rsm__scan_add_unreadable(scan, &p.refusal, &w->error);
+  w->status = status;
+  rsm__bounded_leave(w->job);
+  return status == RSM_OK;
+}
+
+static void work(rsm__bounded *job, void *argument) {
+  worker *w = argument;
+  w->job = w->uses.job = job;
+  for (size_t i = w->first; i < w->scan->pid_count; i++)
+    if (!work_on(w, w->scan->pids[i])) return;
 }
 
 /* ---- Processes that are hidden as a whole ---- */
@@ -211,7 +302,7 @@ static rsm_status add_limits(rsm__scan *scan, rsm_error *reterr) {
   const uint64_t initial_namespace = 0xEFFFFFFCu;
   rsm_status status = RSM_OK;
   rsm__stat ns;
-  if (has_hidepid(&scan->targets->mounts) && !sees_first_process()) {
+  if (has_hidepid(&scan->targets.mounts) && !sees_first_process()) {
     const rsm_unreadable hidden = {.reason = "/proc is mounted with hidepid: other users' processes cannot be seen"};
     status = rsm__scan_add_unreadable(scan, &hidden, reterr);
   }
@@ -223,19 +314,116 @@ static rsm_status add_limits(rsm__scan *scan, rsm_error *reterr) {
   return status;
 }
 
+/* ---- Processes that do not answer ---- */
+
+/* Its stat is not read here: it may be just that which hangs. False: it has ended, which is nothing to tell. */
+static bool describe_silent(process *p, const rsm_process *known) {
+  RSM_CLEAN_BUFFER rsm__buffer name = {0};
+  if (rsm__procfs_open(p->pid, &p->dir, NULL) != RSM_OK) return false;
+  if (rsm__procfs_read(p->dir, "comm", sizeof p->stat.name, &name, NULL) != RSM_OK) return false;
+  snprintf(p->stat.name, sizeof p->stat.name, "%.*s", (int)strcspn((const char *)name.data, "\n"),
+           (const char *)name.data);
+  p->identity = *known;
+  describe_unreadable(p, no_answer);
+  return true;
+}
+
+/* A race remains: the pid may be another process' by now; then that one was not looked at either. */
+static rsm_status give_up_process(rsm__scan *scan, rsm__bounded *stuck, rsm_error *reterr) {
+  RSM_CLEAN(process_done) process p = {.pid = scan->pids[scan->next++], .dir = -1};
+  rsm_process known = {.pid = p.pid, .instance = instance_of(p.pid)};
+  if (scan->present.pid == p.pid) known.start_time = scan->present.start_time;
+  if (!describe_silent(&p, &known)) {
+    rsm__bounded_unref(stuck);
+    return RSM_OK;
+  }
+  rsm_status status = rsm__lookup_remember_process(scan->targets.lookup, &known, true, stuck, reterr);
+  return status == RSM_OK ? rsm__scan_add_unreadable(scan, &p.refusal, reterr) : status;
+}
+
+static void drop_pid(rsm__scan *scan, uint32_t pid) {
+  size_t kept = 0;
+  for (size_t i = 0; i < scan->pid_count; i++)
+    if (scan->pids[i] != pid) scan->pids[kept++] = scan->pids[i];
+  scan->pid_count = kept;
+}
+
+/* Without pidfs its stat tells: a kernel that old does not let it hang. */
+static bool is_still(const rsm_process *known) {
+  rsm__proc_stat stat;
+  RSM_CLEAN_FD int dir = -1;
+  if (known->instance) return instance_of(known->pid) == known->instance;
+  return rsm__procfs_open(known->pid, &dir, NULL) == RSM_OK && rsm__procfs_stat(dir, &stat, NULL) == RSM_OK &&
+         stat.start_time == known->start_time;
+}
+
+/* Those at which threads of earlier listings still hang are not asked again. */
+static rsm_status skip_stalled(rsm__scan *scan, rsm_error *reterr) {
+  rsm_process stalled;
+  rsm_status status = RSM_OK;
+  for (size_t i = 0; status == RSM_OK && rsm__lookup_stalled_at(scan->targets.lookup, i, &stalled); i++) {
+    RSM_CLEAN(process_done) process p = {.pid = stalled.pid, .dir = -1};
+    if (!is_still(&stalled) || !describe_silent(&p, &stalled)) continue;
+    drop_pid(scan, p.pid);
+    status = rsm__scan_add_unreadable(scan, &p.refusal, reterr);
+  }
+  return status;
+}
+
+static rsm_status add_rest(rsm__scan *scan, rsm_error *reterr) {
+  char reason[128];
+  snprintf(reason, sizeof reason, "too many processes did not answer in time: %zu others were not looked at",
+           scan->pid_count - scan->next);
+  const rsm_unreadable rest = {.reason = reason};
+  return rsm__scan_add_unreadable(scan, &rest, reterr);
+}
+
+/* ---- All processes ---- */
+
 static int compare_numbers(const void *a, const void *b) {
   uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
   return left < right ? -1 : left > right;
+}
+
+/* One thread's go. RSM_TIMEOUT: it was given up; *given_up counts those that hang at a process. */
+static rsm_status try_processes(rsm__scan *scan, unsigned *given_up, rsm_error *reterr) {
+  worker *w = NULL;
+  rsm__bounded *stuck = NULL;
+  rsm__lookup *lookup = scan->targets.lookup;
+  if (scan->task && rsm__task_cancelled(scan->task)) return rsm__fail(reterr, RSM_CANCELLED, NULL, NULL);
+  rsm_status status = new_worker(scan, &w, reterr);
+  if (status != RSM_OK) return status;
+  status = rsm__lookup_try(lookup, work, free_worker, w, scan->task, &stuck, reterr);
+  if (status == RSM_OK) {
+    status = w->status;
+    if (status != RSM_OK && reterr) *reterr = w->error;
+    free_worker(w);
+    return status;
+  }
+  if (status != RSM_TIMEOUT || !stuck) return status;
+  if (rsm__bounded_stuck_at(stuck)[0] == '/') { /* where a deleted file's name leads: the process is tried again */
+    status = rsm__lookup_remember_mount(lookup, stuck, reterr);
+  } else {
+    ++*given_up;
+    status = give_up_process(scan, stuck, reterr);
+  }
+  return status == RSM_OK ? RSM_TIMEOUT : status;
 }
 
 rsm_status rsm__scan_processes(rsm__scan *scan, rsm_error *reterr) {
   RSM_CLEAN(numbers_done) numbers pids = {0};
   rsm_status status = add_limits(scan, reterr);
   if (status == RSM_OK) status = list_numbers(AT_FDCWD, "/proc", &pids, reterr);
+  if (status != RSM_OK) return status;
   if (pids.count > 0) qsort(pids.items, pids.count, sizeof *pids.items, compare_numbers);
-  for (size_t i = 0; i < pids.count && status == RSM_OK; i++) {
-    if (scan->task && rsm__task_cancelled(scan->task)) return rsm__fail(reterr, RSM_CANCELLED, NULL, NULL);
-    status = look_at_process(scan, pids.items[i], reterr);
-  }
-  return status;
+  scan->pids = pids.items;
+  scan->pid_count = pids.count;
+  pids = (numbers){0};
+  status = skip_stalled(scan, reterr);
+  if (status != RSM_OK) return status;
+  unsigned given_up = 0;
+  do status = try_processes(scan, &given_up, reterr);
+  while (status == RSM_TIMEOUT && given_up < MOST_GIVEN_UP && scan->next < scan->pid_count);
+  if (status != RSM_TIMEOUT) return status;
+  return scan->next < scan->pid_count ? add_rest(scan, reterr) : RSM_OK;
 }

@@ -75,9 +75,9 @@ static bool match_name(const struct core_program *program, const char *name, boo
 static bool match_rest(const struct core_program *program, const rsm__core_question *question) {
   switch (program->how) {
   case MATCH_MAIN_BUS:
-    return has_argument(question, "--system") || has_argument(question, "--session");
+    return question->args_unknown || has_argument(question, "--system") || has_argument(question, "--session");
   case MATCH_USER_FLAG:
-    return has_argument(question, "--user");
+    return question->args_unknown || has_argument(question, "--user");
   case MATCH_PARENT_INIT:
     return question->parent == 1;
   default:

@@ -15,6 +15,7 @@ typedef struct rsm__core_question {
   const char *name;    /* the kernel's short name */
   const char *const *args;
   size_t arg_count;
+  bool args_unknown;  /* they could not be read in time: then they are taken to be those of the core */
   const char *cgroup; /* NULL: not known */
 } rsm__core_question;
 

@@ -184,11 +184,26 @@ static rsm_status walk_trees(rsm__targets *t, const uint32_t *others, rsm_error 
   return rsm__trees_walk(t->lookup, roots, count, t->task, &t->trees, reterr);
 }
 
+static bool copy_items(rsm__targets *t, const rsm__target *items, size_t count) {
+  t->items = rsm__arena_alloc(&t->arena, count * sizeof *t->items);
+  t->given = rsm__arena_alloc(&t->arena, count * sizeof *t->given);
+  if (!t->items || !t->given) return false;
+  for (; t->count < count; t->count++) {
+    const rsm__target *from = &items[t->count];
+    rsm__target *to = &t->items[t->count];
+    t->given[t->count] = from->path;
+    to->path = rsm__arena_strdup(&t->arena, from->path);
+    to->real = from->real && strcmp(from->real, from->path) == 0 ? to->path : rsm__arena_strdup(&t->arena, from->real);
+    if (!to->path || (from->real && !to->real)) return false;
+  }
+  return true;
+}
+
 rsm_status rsm__targets_build(rsm__targets *t, const rsm__target *items, size_t count, rsm__lookup *lookup,
                               rsm__task *task, rsm_error *reterr) {
   RSM_CLEAN_FREE uint32_t *others = NULL;
-  *t = (rsm__targets){.items = items, .count = count, .lookup = lookup, .task = task};
-  if (!find_firsts(t)) return rsm__fail_memory(reterr);
+  *t = (rsm__targets){.lookup = lookup, .task = task};
+  if (!copy_items(t, items, count) || !find_firsts(t)) return rsm__fail_memory(reterr);
   rsm_status status = rsm__mounts_read(&t->mounts, reterr);
   if (status == RSM_OK) status = look_at_paths(t, &others, reterr);
   if (status == RSM_OK) status = walk_trees(t, others, reterr);
@@ -208,7 +223,7 @@ void rsm__targets_done(rsm__targets *t) {
   rsm__places_done(&t->now);
   rsm__places_done(&t->real);
   rsm__trees_done(&t->trees);
-  rsm__buffer_done(&t->last.text);
+  rsm__arena_done(&t->arena);
 }
 
 bool rsm__targets_on_device(const rsm__targets *t, uint64_t dev) {
@@ -282,29 +297,9 @@ void rsm__targets_match_name(const rsm__targets *t, const char *text, size_t len
   }
 }
 
-static bool is_place(const rsm__targets *t, const rsm__place *place, uint64_t dev, uint64_t ino) {
+bool rsm__targets_is_place(const rsm__targets *t, const rsm__place *place, uint64_t dev, uint64_t ino) {
   return place->real && place->error == 0 && place->stat.ino == ino &&
          (place->stat.dev == dev || super_of(t, place->stat.mount_id, place->stat.dev) == dev);
-}
-
-rsm_status rsm__targets_really_named(rsm__targets *t, const char *path, uint64_t dev, uint64_t ino, bool *ret_really,
-                                     rsm_error *reterr) {
-  size_t size = strlen(path) + 1;
-  /* One deleted library has hundreds of holders: the same question again and again, worth a thread only once. */
-  if (t->last.text.length != size || memcmp(t->last.text.data, path, size) != 0 || t->last.dev != dev ||
-      t->last.ino != ino) {
-    RSM_CLEAN(rsm__places_done) rsm__places places = {0};
-    rsm_status status = rsm__lookup_places(t->lookup, &path, 1, t->task, &places, reterr);
-    if (status != RSM_OK) return status;
-    t->last.text.length = 0;
-    rsm__buffer_put(&t->last.text, path, size);
-    if (t->last.text.failed) return rsm__fail_memory(reterr);
-    t->last.dev = dev;
-    t->last.ino = ino;
-    t->last.answer = is_place(t, &places.items[0], dev, ino);
-  }
-  *ret_really = t->last.answer;
-  return RSM_OK;
 }
 
 const char *rsm__match_path(const rsm__targets *t, const rsm__match *match, rsm__arena *arena) {

@@ -30,9 +30,10 @@ typedef struct rsm__target_name {
   bool tree; /* what lies below it counts, too: a directory now, or missing now */
 } rsm__target_name;
 
-/* Zero-initialise. */
+/* Zero-initialise. Does not change once it is built: threads read it side by side. */
 typedef struct rsm__targets {
-  const rsm__target *items;
+  rsm__target *items; /* a copy: a thread that was given up may still read it when the caller's is gone */
+  const char **given; /* the caller's own paths, by target: handed on in the results, never read */
   size_t count;
   rsm__lookup *lookup;
   rsm__task *task;
@@ -52,11 +53,7 @@ typedef struct rsm__targets {
   rsm__places now;  /* what each path leads to now */
   rsm__places real; /* the same of the real paths at registration, where they differ */
   rsm__trees trees;
-  struct { /* the last name asked for, see rsm__targets_really_named */
-    rsm__buffer text;
-    uint64_t dev, ino;
-    bool answer;
-  } last;
+  rsm__arena arena; /* of the copy */
 } rsm__targets;
 
 /* Fills the set. Gaps (paths that did not answer, mounts below a directory) go to trees.gaps. */
@@ -93,10 +90,8 @@ void rsm__targets_keep_inode(const rsm__targets *targets, uint64_t ino, rsm__mat
 
 /* Is it one of the devices on which registered paths lie? */
 bool rsm__targets_on_device(const rsm__targets *targets, uint64_t dev);
-/* Does the path exist, and is it that file? Tells a name that really ends with " (deleted)" from a deleted file's; dev
- * is stat's or the superblock's. Within the lookup's limit. */
-rsm_status rsm__targets_really_named(rsm__targets *targets, const char *path, uint64_t dev, uint64_t ino,
-                                     bool *ret_really, rsm_error *reterr);
+/* Is there a file at that place, and is it that one? dev is stat's or the superblock's. */
+bool rsm__targets_is_place(const rsm__targets *targets, const rsm__place *place, uint64_t dev, uint64_t ino);
 
 /* The hit's path as it was registered, in the arena; NULL: out of memory. */
 const char *rsm__match_path(const rsm__targets *targets, const rsm__match *match, rsm__arena *arena);

@@ -8,6 +8,7 @@
  * readlinkat /proc/PID/fd/N   | its name now              | nothing: the kernel's own names
  * read /proc/PID/fdinfo/N     | how it was opened         | nothing
  *
+ * All of it runs in a thread that can be given up (scan_proc.c); each step is told.
  * A race remains: a descriptor closed or opened while we look is seen or not. What stays open is always seen. */
 #define _GNU_SOURCE
 #include "os/linux/uses.h"
@@ -28,6 +29,7 @@
 enum { ENTRIES_SIZE = 128 * 1024, FDINFO_LIMIT = 64 * 1024 };
 
 void rsm__uses_begin(rsm__uses *uses) {
+  rsm__arena_done(&uses->arena);
   uses->count = uses->exec_count = 0;
   uses->descriptors_refused = uses->mappings_refused = uses->program_refused = 0;
 }
@@ -38,6 +40,8 @@ void rsm__uses_done(rsm__uses *uses) {
   rsm__buffer_done(&uses->text);
   rsm__buffer_done(&uses->name);
   rsm__free(uses->entries);
+  rsm__buffer_done(&uses->last.text);
+  rsm__arena_done(&uses->arena);
 }
 
 /* That a process has ended, or a descriptor was closed, is nothing to tell. */
@@ -49,12 +53,33 @@ rsm_status rsm__uses_add(rsm__uses *uses, const rsm_use *use, rsm_error *reterr)
   if (uses->matches.failed) return rsm__fail_memory(reterr);
   for (size_t i = 0; i < uses->matches.count; i++) {
     rsm_use added = *use;
-    added.resource = uses->targets->items[uses->matches.items[i].target].path;
-    added.path = rsm__match_path(uses->targets, &uses->matches.items[i], uses->arena);
+    added.resource = uses->targets->given[uses->matches.items[i].target];
+    added.path = rsm__match_path(uses->targets, &uses->matches.items[i], &uses->arena);
     if (!added.path || rsm__grow(&uses->items, &uses->capacity, uses->count + 1, sizeof *uses->items) < 0)
       return rsm__fail_memory(reterr);
     uses->items[uses->count++] = added;
   }
+  return RSM_OK;
+}
+
+rsm_status rsm__uses_really_named(rsm__uses *uses, const char *path, uint64_t dev, uint64_t ino, bool *ret_really,
+                                  rsm_error *reterr) {
+  size_t size = strlen(path) + 1;
+  /* One deleted library has hundreds of holders: the same question again and again. */
+  if (uses->last.text.length != size || memcmp(uses->last.text.data, path, size) != 0 || uses->last.dev != dev ||
+      uses->last.ino != ino) {
+    RSM_CLEAN_ARENA rsm__arena arena = {0};
+    rsm__place place = {0};
+    uses->last.text.length = 0;
+    rsm__buffer_put(&uses->last.text, path, size);
+    if (uses->last.text.failed || !rsm__resolve(uses->job, uses->dead, &path, 1, &arena, &place))
+      return rsm__fail_memory(reterr);
+    uses->last.dev = dev;
+    uses->last.ino = ino;
+    uses->last.answer = rsm__targets_is_place(uses->targets, &place, dev, ino);
+    rsm__bounded_touch(uses->job, uses->doing); /* given up: what we find will not be taken */
+  }
+  *ret_really = uses->last.answer;
   return RSM_OK;
 }
 
@@ -81,7 +106,7 @@ static rsm_status match_deleted(rsm__uses *uses, int dir, const char *name, cons
   rsm__targets_match_name(uses->targets, text, kept, &uses->matches);
   if (uses->matches.count == 0) return RSM_OK;
   bool really;
-  rsm_status status = rsm__targets_really_named(uses->targets, text, stat->dev, stat->ino, &really, reterr);
+  rsm_status status = rsm__uses_really_named(uses, text, stat->dev, stat->ino, &really, reterr);
   if (status != RSM_OK || really) uses->matches.count = 0;
   return status;
 }
@@ -126,6 +151,7 @@ static rsm_status take_descriptor(rsm__uses *uses, int dir, int table, const cha
   rsm_use use = {.how = RSM_USE_OPEN};
   uint64_t number;
   if (!rsm__parse_number(name, strlen(name), &number) || number > INT_MAX) return RSM_OK; /* . and .. */
+  rsm__bounded_tick(uses->job);
   int code = rsm__stat_at(table, name, 0, &stat);
   if (code != 0) {
     /* A server's own words about a stale file say nothing of our rights. */

@@ -5,10 +5,14 @@
 
 #include "os/linux/targets.h"
 
-/* Zero-initialise, with targets and arena set; used for one process after the other. */
+/* Zero-initialise, with targets and, to look at processes, job, dead and doing set; used for one process after the
+ * other. Belongs to one thread, which may be given up: it owns all that it writes. */
 typedef struct rsm__uses {
-  rsm__targets *targets;
-  rsm__arena *arena; /* gets the results' text */
+  const rsm__targets *targets;
+  rsm__bounded *job;            /* the thread that looks: it hears of each step */
+  const rsm__dead_mounts *dead; /* not to be touched */
+  const char *doing;            /* what the job is touching, but for the lookup of a path in between */
+  rsm__arena arena;             /* of the uses' text, until the next process */
   rsm_use *items;
   size_t count;
   size_t capacity;
@@ -21,6 +25,11 @@ typedef struct rsm__uses {
   rsm__buffer text;
   rsm__buffer name;
   char *entries;
+  struct { /* the last name asked for, see rsm__uses_really_named */
+    rsm__buffer text;
+    uint64_t dev, ino;
+    bool answer;
+  } last;
 } rsm__uses;
 
 void rsm__uses_begin(rsm__uses *uses); /* of another process */
@@ -32,6 +41,11 @@ rsm_status rsm__uses_program(rsm__uses *uses, int dir, rsm_error *reterr);
 rsm_status rsm__uses_descriptors(rsm__uses *uses, int dir, rsm_error *reterr);
 rsm_status rsm__uses_directories(rsm__uses *uses, int dir, rsm_error *reterr); /* cwd and root */
 rsm_status rsm__uses_mappings(rsm__uses *uses, int dir, rsm_error *reterr);    /* after the program */
+
+/* Does the path exist, and is it that file? Tells a name that really ends with " (deleted)" from a deleted file's; dev
+ * is stat's or the superblock's. */
+rsm_status rsm__uses_really_named(rsm__uses *uses, const char *path, uint64_t dev, uint64_t ino, bool *ret_really,
+                                  rsm_error *reterr);
 
 /* Adds the hits in uses->matches. */
 rsm_status rsm__uses_add(rsm__uses *uses, const rsm_use *use, rsm_error *reterr);

@@ -1,12 +1,13 @@
 /* uses_maps.c: a process' mappings. SPDX-License-Identifier: MIT
  *
  * call                          | purpose                      | blocks on
- * read /proc/PID/maps           | device, inode, name          | the process' memory lock: a page fault of its own that
- *                               |                              | waits for a mount can hold it. Not bounded here
+ * open, read /proc/PID/maps     | device, inode, name          | the process' memory lock (a page fault of its own that
+ *                               |                              | waits for a mount can hold it), its exec under way
  * statx /proc/PID/map_files/x   | the identity of a mapping    | nothing where a cached answer will do; needs a
  *                               | whose device tells nothing   | capability, without which the name has to do
  *
- * The device in maps is the superblock's: on btrfs and overlay not the one that stat shows. */
+ * All of it runs in a thread that can be given up (scan_proc.c); each step is told. The device in maps is the
+ * superblock's: on btrfs and overlay not the one that stat shows. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -16,12 +17,12 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "os/linux/fd.h"
 #include "os/linux/maps.h"
 #include "os/linux/os_error.h"
-#include "os/linux/procfs.h"
 #include "os/linux/uses.h"
 
-enum { MAPS_LIMIT = 512 * 1024 * 1024 };
+enum { MAPS_LIMIT = 512 * 1024 * 1024, CHUNK_SIZE = 4096 };
 
 /* A file that had hits, and the uses that it gave: a library is several mappings, and is said once. */
 typedef struct seen_file {
@@ -115,7 +116,7 @@ static rsm_status match_deleted(looking *l, const rsm__mapping *mapping) {
   }
   bool really;
   const char *name = (const char *)uses->name.data;
-  status = rsm__targets_really_named(uses->targets, name, mapping->dev, mapping->ino, &really, l->reterr);
+  status = rsm__uses_really_named(uses, name, mapping->dev, mapping->ino, &really, l->reterr);
   if (status != RSM_OK || really) uses->matches.count = 0;
   return status;
 }
@@ -155,6 +156,7 @@ static rsm_status take_mapping(looking *l, const rsm__mapping *mapping) {
   rsm__uses *uses = l->uses;
   rsm_use use = {.how = RSM_USE_MAP, .fd = -1, .access = access_of(mapping)};
   rsm_status status = RSM_OK;
+  rsm__bounded_tick(uses->job);
   switch (rsm__targets_match_mapping(uses->targets, mapping->dev, mapping->ino, &uses->matches)) {
   case RSM__MAPPED_YES:
     break;
@@ -198,15 +200,31 @@ static bool merge(looking *l, const rsm__mapping *mapping) {
   return true;
 }
 
+/* 0 or errno. Not by rsm__procfs_read: a process with a million mappings takes its time, and each part is progress. */
+static int read_whole(looking *l, rsm__buffer *text) {
+  char chunk[CHUNK_SIZE];
+  RSM_CLEAN_FD int fd = openat(l->dir, "maps", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return errno;
+  for (;;) {
+    ssize_t got = read(fd, chunk, sizeof chunk);
+    int code = errno;
+    if (got < 0 && code == EINTR) continue;
+    if (got < 0) return code;
+    if (got == 0) return 0;
+    rsm__buffer_put(text, chunk, (size_t)got);
+    if (text->failed) return ENOMEM;
+    if (text->length > MAPS_LIMIT) return EFBIG;
+    rsm__bounded_tick(l->uses->job);
+  }
+}
+
 static rsm_status read_maps(looking *l) {
   rsm__uses *uses = l->uses;
-  rsm_error error = {0};
   uses->text.length = 0;
-  rsm_status status = rsm__procfs_read(l->dir, "maps", MAPS_LIMIT, &uses->text, &error);
-  if (status == RSM_OUT_OF_MEMORY) return rsm__fail_memory(l->reterr);
-  if (status != RSM_OK && status != RSM_NOT_FOUND && status != RSM_FILE_NOT_FOUND)
-    uses->mappings_refused = error.os_code ? error.os_code : EFBIG;
-  if (status != RSM_OK) uses->text.length = 0;
+  int code = read_whole(l, &uses->text);
+  if (uses->text.failed) return rsm__fail_memory(l->reterr);
+  if (code != 0) uses->text.length = 0;
+  if (code != ENOENT && code != ESRCH) uses->mappings_refused = code; /* those two: it has ended */
   return RSM_OK;
 }
 
