@@ -61,19 +61,26 @@ static rsm_status take_numbers(numbers *list, const char *entries, ssize_t lengt
   return RSM_OK;
 }
 
-/* The numeric names in a directory; none if it is gone. */
+/* That a process has ended is nothing to tell. */
+static bool is_gone(rsm_status status) {
+  return status == RSM_NOT_FOUND || status == RSM_FILE_NOT_FOUND;
+}
+
+/* Then not even the next process can be looked at. */
+static bool is_want(rsm_status status) {
+  return status == RSM_BUSY || status == RSM_OUT_OF_MEMORY;
+}
+
+/* The numeric names in a directory. */
 static rsm_status list_numbers(int dir, const char *name, numbers *list, rsm_error *reterr) {
   RSM_CLEAN_FREE char *entries = rsm__malloc(ENTRIES_SIZE);
   if (!entries) return rsm__fail_memory(reterr);
   RSM_CLEAN_FD int listing = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (listing < 0) {
-    if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || dir == AT_FDCWD)
-      return rsm__fail_errno(reterr, errno, "open", name);
-    return RSM_OK;
-  }
+  if (listing < 0) return rsm__fail_errno(reterr, errno, "openat", name);
   for (;;) {
     ssize_t length = getdents64(listing, entries, ENTRIES_SIZE);
-    if (length <= 0) return RSM_OK;
+    if (length < 0) return rsm__fail_errno(reterr, errno, "getdents64", name);
+    if (length == 0) return RSM_OK;
     rsm_status status = take_numbers(list, entries, length, reterr);
     if (status != RSM_OK) return status;
   }
@@ -125,23 +132,40 @@ static bool has_own(uint32_t speaker, uint32_t thread, int what) {
   return syscall(SYS_kcmp, (pid_t)speaker, (pid_t)thread, what, 0UL, 0UL) > 0;
 }
 
-static rsm_status look_at_thread(worker *w, process *p, uint32_t thread, rsm_error *reterr) {
+/* A thread that could not be looked at: told of its process, unless it has ended. */
+static rsm_status refuse(worker *w, const rsm_error *error, rsm_error *reterr) {
+  if (is_gone(error->status)) return RSM_OK;
+  if (is_want(error->status)) {
+    *reterr = *error;
+    return error->status;
+  }
+  w->uses.descriptors_refused = error->os_code ? error->os_code : EIO;
+  return RSM_OK;
+}
+
+static rsm_status open_thread(const process *p, uint32_t thread, int *ret_dir, rsm_error *reterr) {
   char name[32];
-  rsm__proc_stat stat;
-  rsm__bounded_tick(w->job);
   snprintf(name, sizeof name, "task/%u", thread);
+  *ret_dir = openat(p->dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  return *ret_dir < 0 ? rsm__fail_errno(reterr, errno, "openat", name) : RSM_OK;
+}
+
+static rsm_status look_at_thread(worker *w, process *p, uint32_t thread, rsm_error *reterr) {
+  rsm__proc_stat stat;
+  rsm_error error = {0};
+  RSM_CLEAN_FD int dir = -1;
+  rsm__bounded_tick(w->job);
   if (p->speaker == 0) { /* the leader has ended: what it shared is seen through the others */
-    RSM_CLEAN_FD int dir = openat(p->dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dir < 0 || rsm__procfs_stat(dir, &stat, NULL) != RSM_OK || stat.state == 'Z' || stat.state == 'X')
-      return RSM_OK;
+    if (open_thread(p, thread, &dir, &error) != RSM_OK || rsm__procfs_stat(dir, &stat, &error) != RSM_OK)
+      return refuse(w, &error, reterr);
+    if (stat.state == 'Z' || stat.state == 'X') return RSM_OK;
     p->speaker = thread;
     return look_at_shared(w, dir, reterr);
   }
   bool own_files = has_own(p->speaker, thread, KCMP_FILES);
   bool own_directories = w->scan->targets.has_directories && has_own(p->speaker, thread, KCMP_FS);
   if (!own_files && !own_directories) return RSM_OK;
-  RSM_CLEAN_FD int dir = openat(p->dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (dir < 0) return RSM_OK;
+  if (open_thread(p, thread, &dir, &error) != RSM_OK) return refuse(w, &error, reterr);
   rsm_status status = own_files ? rsm__uses_descriptors(&w->uses, dir, reterr) : RSM_OK;
   if (status == RSM_OK && own_directories) status = rsm__uses_directories(&w->uses, dir, reterr);
   return status;
@@ -149,7 +173,9 @@ static rsm_status look_at_thread(worker *w, process *p, uint32_t thread, rsm_err
 
 static rsm_status look_at_threads(worker *w, process *p, rsm_error *reterr) {
   RSM_CLEAN(numbers_done) numbers threads = {0};
-  rsm_status status = list_numbers(p->dir, "task", &threads, reterr);
+  rsm_error error = {0};
+  rsm_status status = list_numbers(p->dir, "task", &threads, &error);
+  if (status != RSM_OK) status = refuse(w, &error, reterr);
   for (size_t i = 0; i < threads.count && status == RSM_OK; i++)
     if (threads.items[i] != p->pid) status = look_at_thread(w, p, threads.items[i], reterr);
   return status;
@@ -194,16 +220,32 @@ static void describe_unreadable(process *p, const char *reason) {
 }
 
 /* Only if the process that we began with is still there: else what was read is nobody's. */
-static void conclude(const rsm__uses *uses, process *p) {
+static rsm_status conclude(const rsm__uses *uses, process *p, rsm_error *reterr) {
   rsm__proc_stat now;
   p->holds = uses->count > 0;
   describe_refusal(uses, p);
-  if (!p->holds && !p->was_refused) return;
+  if (!p->holds && !p->was_refused) return RSM_OK;
   p->identity = (rsm_process){.pid = p->pid, .start_time = p->stat.start_time};
   if (p->holds) p->identity.instance = instance_of(p->pid);
-  if (rsm__procfs_stat(p->dir, &now, NULL) != RSM_OK || now.start_time != p->stat.start_time)
-    p->holds = p->was_refused = false;
+  rsm_status status = rsm__procfs_stat(p->dir, &now, reterr);
+  if (status != RSM_OK && !is_gone(status)) return status;
+  if (status != RSM_OK || now.start_time != p->stat.start_time) p->holds = p->was_refused = false;
   if (p->was_refused) describe_unreadable(p, p->reason);
+  return RSM_OK;
+}
+
+static bool has_hidepid(const rsm__mounts *mounts) {
+  const rsm__mount *proc = rsm__mounts_over(mounts, "/proc");
+  const char *option = proc ? strstr(proc->options, "hidepid=") : NULL;
+  return option && strncmp(option, "hidepid=0", 9) != 0 && strncmp(option, "hidepid=off", 11) != 0;
+}
+
+/* One of which not even the state can be read: hidden, which add_limits tells of all at once, or a failure. */
+static void be_unseen(const worker *w, process *p, const rsm_error *error) {
+  if (error->status == RSM_ACCESS_DENIED && has_hidepid(&w->scan->targets.mounts)) return;
+  snprintf(p->reason, sizeof p->reason, "%s", error->os_text[0] ? error->os_text : "its state is not understood");
+  p->refusal = (rsm_unreadable){.process = {.pid = p->pid}, .reason = p->reason};
+  p->was_refused = true;
 }
 
 /* If the process hangs from here on, this is what is told of it. False: given up. */
@@ -218,11 +260,12 @@ static rsm_status look_at_process(worker *w, process *p, rsm_error *reterr) {
   rsm_error error = {0};
   rsm_status status = rsm__procfs_open(p->pid, &p->dir, &error);
   if (status == RSM_OK) status = rsm__procfs_stat(p->dir, &p->stat, &error);
-  if (status == RSM_BUSY || status == RSM_OUT_OF_MEMORY) {
+  if (is_want(status)) {
     *reterr = error;
     return status;
   }
-  if (status != RSM_OK) return RSM_OK; /* has ended, or is hidden, which add_limits tells */
+  if (status != RSM_OK && !is_gone(status)) be_unseen(w, p, &error);
+  if (status != RSM_OK) return RSM_OK;
   bool ended = p->stat.state == 'Z' || p->stat.state == 'X';
   if ((p->stat.flags & RSM__PF_KTHREAD) || (ended && p->stat.threads <= 1)) return RSM_OK;
   if (!introduce(w, p)) return RSM_OK;
@@ -232,8 +275,7 @@ static rsm_status look_at_process(worker *w, process *p, rsm_error *reterr) {
     status = look_at_shared(w, p->dir, reterr);
   }
   if (status == RSM_OK && p->stat.threads > 1) status = look_at_threads(w, p, reterr);
-  if (status == RSM_OK) conclude(&w->uses, p);
-  return status;
+  return status == RSM_OK ? conclude(&w->uses, p, reterr) : status;
 }
 
 /* ---- A thread's part ---- */
@@ -286,12 +328,6 @@ static void work(rsm__bounded *job, void *argument) {
 
 /* ---- Processes that are hidden as a whole ---- */
 
-static bool has_hidepid(const rsm__mounts *mounts) {
-  const rsm__mount *proc = rsm__mounts_over(mounts, "/proc");
-  const char *option = proc ? strstr(proc->options, "hidepid=") : NULL;
-  return option && strncmp(option, "hidepid=0", 9) != 0 && strncmp(option, "hidepid=off", 11) != 0;
-}
-
 /* With hidepid, whoever may read the first process' facts may read everybody's (root, the gid= group). */
 static bool sees_first_process(void) {
   RSM_CLEAN_FD int fd = open("/proc/1/stat", O_RDONLY | O_CLOEXEC);
@@ -306,7 +342,12 @@ static rsm_status add_limits(rsm__scan *scan, rsm_error *reterr) {
     const rsm_unreadable hidden = {.reason = "/proc is mounted with hidepid: other users' processes cannot be seen"};
     status = rsm__scan_add_unreadable(scan, &hidden, reterr);
   }
-  if (status == RSM_OK && rsm__stat_at(AT_FDCWD, "/proc/self/ns/pid", 0, &ns) == 0 && ns.ino != initial_namespace) {
+  int code = rsm__stat_at(AT_FDCWD, "/proc/self/ns/pid", 0, &ns);
+  if (status == RSM_OK && code != 0) {
+    const rsm_unreadable unknown = {.path = "/proc/self/ns/pid",
+                                    .reason = "cannot be read: perhaps there are processes that cannot be seen"};
+    status = rsm__scan_add_unreadable(scan, &unknown, reterr);
+  } else if (status == RSM_OK && ns.ino != initial_namespace) {
     const rsm_unreadable outside = {.reason =
                                         "we run in a pid namespace of our own: processes outside of it cannot be seen"};
     status = rsm__scan_add_unreadable(scan, &outside, reterr);

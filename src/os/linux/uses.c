@@ -146,6 +146,15 @@ static uint32_t access_of(rsm__uses *uses, int dir, const char *name) {
   }
 }
 
+/* Not to be looked at: is its name one of ours? */
+static bool is_ours_by_name(rsm__uses *uses, int dir, const char *name) {
+  size_t length = read_name(uses, dir, name);
+  if (length == 0) return true; /* nothing at all is known of it */
+  uses->matches.count = 0;
+  rsm__targets_match_name(uses->targets, (const char *)uses->name.data, length, &uses->matches);
+  return uses->name.failed || uses->matches.failed || uses->matches.count > 0;
+}
+
 static rsm_status take_descriptor(rsm__uses *uses, int dir, int table, const char *name, rsm_error *reterr) {
   rsm__stat stat;
   rsm_use use = {.how = RSM_USE_OPEN};
@@ -154,8 +163,10 @@ static rsm_status take_descriptor(rsm__uses *uses, int dir, int table, const cha
   rsm__bounded_tick(uses->job);
   int code = rsm__stat_at(table, name, 0, &stat);
   if (code != 0) {
-    /* A server's own words about a stale file say nothing of our rights. */
-    if (code == EACCES || code == EPERM) uses->descriptors_refused = code;
+    if (code == ENOMEM) return rsm__fail_memory(reterr);
+    /* A server's own words about a stale file say nothing of our rights, and count only if it is one of ours. */
+    if (code == EACCES || code == EPERM || (refused(code) && is_ours_by_name(uses, table, name)))
+      uses->descriptors_refused = code;
     return RSM_OK;
   }
   rsm_status status = match_link(uses, table, name, &stat, &use.deleted, reterr);
