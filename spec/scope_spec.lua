@@ -214,8 +214,8 @@ describe("a forked child", function()
       int luaopen_forks(lua_State *L);
       int luaopen_forks(lua_State *L) { lua_pushcfunction(L, call); return 1; }
     ]])
-    local flags = support.shell("pkg-config --cflags lua5.4 2>/dev/null"):gsub("\n", " ")
-    local message, ok = support.shell(("cc -shared -fPIC %s -o %s/forks.so %s 2>&1"):format(flags, folder, source))
+    local message, ok = support.shell(("cc -shared -fPIC -I%s -o %s/forks.so %s 2>&1"):format(support.lua_headers(),
+      folder, source))
     if not ok then
       pending("no compiler: " .. message)
       return

@@ -32,6 +32,11 @@ function support.write(path, text)
   return path
 end
 
+-- The folder of lua.h that the module was built with.
+function support.lua_headers()
+  return support.read(support.build .. "/CMakeCache.txt"):match("\nLUA_INCDIR:[^=]*=([^\n]*)")
+end
+
 -- Calls what() until it is true, for at most `limit` seconds; returns its value.
 function support.eventually(what, limit)
   local last = os.time() + (limit or support.LIMIT)
