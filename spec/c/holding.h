@@ -17,9 +17,10 @@
 #include "base/cleanup.h"
 #include "check.h"
 #include "os/holders.h"
+#include "own_mounts.h"
 
 static char folder[PATH_MAX];
-static bool own_mounts; /* root, in a mount namespace of our own */
+static bool has_own_mounts; /* root, in a mount namespace of our own */
 static rsm__lookup *lookup;
 static rsm__arena arena;
 static rsm__holders found;
@@ -155,8 +156,7 @@ static inline const rsm_unreadable *unreadable_path(const char *path) {
 static inline void begin(void) {
   const char *base = getenv("TMPDIR");
   char made[PATH_MAX];
-  if (geteuid() == 0 && unshare(CLONE_NEWNS) == 0)
-    own_mounts = mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+  has_own_mounts = own_mounts();
   snprintf(made, sizeof made, "%s/rsm-holders-XXXXXX", base ? base : "/tmp");
   CHECK(mkdtemp(made) && realpath(made, folder) && chmod(folder, 0755) == 0);
   CHECK(rsm__lookup_new(5000, &lookup, NULL) == RSM_OK);

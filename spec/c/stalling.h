@@ -70,10 +70,10 @@ static inline void serve(int fuse) {
 static inline bool start_server(void) {
   char options[128];
   if (mkdir(in("stalling"), 0755) < 0) CHECK(errno == EEXIST);
-  int fuse = own_mounts ? open("/dev/fuse", O_RDWR | O_CLOEXEC) : -1;
+  int fuse = has_own_mounts ? open("/dev/fuse", O_RDWR | O_CLOEXEC) : -1;
   snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other", fuse);
   if (fuse < 0 || mount("stalling", in("stalling"), "fuse.stalling", MS_NODEV, options) < 0) {
-    printf("skipped: a process that hangs (needs root and FUSE: %s)\n", own_mounts ? strerror(errno) : "not root");
+    printf("skipped: a process that hangs (needs root and FUSE: %s)\n", has_own_mounts ? strerror(errno) : "not root");
     if (fuse >= 0) close(fuse);
     return false;
   }

@@ -8,8 +8,8 @@
 #include "holding.h"
 
 static bool may_mount(const char *what) {
-  if (!own_mounts) printf("skipped: %s (needs root and mounts)\n", what);
-  return own_mounts;
+  if (!has_own_mounts) printf("skipped: %s (needs root and mounts)\n", what);
+  return has_own_mounts;
 }
 
 static void test_bind_mounts(void) {
@@ -42,9 +42,22 @@ static void act_open_in_own_mounts(const char *path, int deleted) {
   if (deleted) CHECK(unlink(path) == 0);
 }
 
+/* In a chroot the names of another mount namespace's files begin outside of it, for us: then no name can be compared. */
+static bool names_agree(void) {
+  char link[64], text[PATH_MAX];
+  pid_t child = start(act_open_in_own_mounts, in("ns"), false);
+  snprintf(link, sizeof link, "/proc/%d/root", (int)child);
+  bool agree = readlink(link, text, sizeof text) == 1;
+  end(child);
+  return agree;
+}
+
 static void test_another_mount_namespace(void) {
   if (!may_mount("another mount namespace")) return;
-  for (int deleted = 0; deleted < 2; deleted++) {
+  put("ns");
+  int cases = names_agree() ? 2 : 1;
+  if (cases == 1) printf("skipped: a deleted file's name in another mount namespace (we run in a chroot)\n");
+  for (int deleted = 0; deleted < cases; deleted++) {
     put("ns");
     pid_t child = start(act_open_in_own_mounts, in("ns"), deleted);
     find("ns");

@@ -11,6 +11,7 @@
 #include "builtin/record.h"
 #include "check.h"
 #include "os/user.h"
+#include "own_mounts.h"
 
 enum { MOST_STEPS = 32, MOST_ENTRIES = 16 };
 
@@ -22,8 +23,7 @@ static struct {
 /* As root in folders of our own, so that the machine's are not touched. Elsewhere the user's real place serves, with a
  * folder that is no session's and goes again. */
 static void hide_real_places(void) {
-  if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0) return;
-  if (mount("none", "/", "", MS_REC | MS_PRIVATE, NULL) < 0) return;
+  if (!own_mounts()) return;
   CHECK_INT(mount("tmpfs", "/run", "tmpfs", 0, "mode=0755"), 0);
   CHECK_INT(mount("tmpfs", "/var/tmp", "tmpfs", 0, "mode=1777"), 0);
 }
