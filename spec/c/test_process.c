@@ -294,7 +294,11 @@ static void child_shell(void *argument) {
 
 static void test_ask__an_interactive_shell_obeys(void) {
   int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-  CHECK(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0);
+  if (terminal < 0) {
+    perror("skipped: no pseudo-terminal");
+    return;
+  }
+  CHECK(grantpt(terminal) == 0 && unlockpt(terminal) == 0);
   pid_t pid = start(child_shell, &terminal);
   char prompt[64];
   CHECK(read(terminal, prompt, sizeof prompt) > 0); /* now it ignores SIGTERM */
