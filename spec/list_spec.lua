@@ -695,7 +695,8 @@ describe("a list", function()
       end)
     end
 
-    with("a pid namespace of our own says that it cannot see out", "unshare -m --pid --fork --mount-proc true", function()
+    local own_pids = "unshare -m --pid --fork --mount-proc true"
+    with("a pid namespace of our own says that it cannot see out", own_pids, function()
       return holders.apart("--pid --fork --kill-child --mount-proc", [[
         local file = support.write(support.folder() .. "/file")
         local holder = support.hold("open", file)

@@ -102,8 +102,8 @@ describe("restart()", function()
     assert(os.rename(path, again))
     assert.equal(environ, support.read("/proc/" .. back.pid .. "/environ"))
     local before, after = facts(first), facts(again)
-    local same = { "uid", "gid", "Groups", "cwd", "root", "Umask", "nice", "nofile", "CapInh", "CapPrm", "CapEff", "CapBnd",
-      "NoNewPrivs", "arg" }
+    local same = { "uid", "gid", "Groups", "cwd", "root", "Umask", "nice", "nofile", "NoNewPrivs", "arg",
+      "CapInh", "CapPrm", "CapEff", "CapBnd" }
     for _, name in ipairs(same) do
       assert.equal(assert(before[name], name), after[name], name)
     end

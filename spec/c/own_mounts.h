@@ -31,8 +31,8 @@ static inline bool root_is_a_mount(void) {
   return statx(AT_FDCWD, "/", 0, 0, &root) == 0 && (root.stx_attributes & STATX_ATTR_MOUNT_ROOT);
 }
 
-/* False: not possible here. Call it first in main: where the root directory is not that of the mount namespace (chroot),
- * the program that runs keeps a name from outside, so it is run anew from inside. */
+/* False: not possible here. Call it first in main: where the root directory is not that of the mount namespace
+ * (chroot), the program that runs keeps a name from outside, so it is run anew from inside. */
 static inline bool own_mounts(void) {
   char before[PATH_MAX], after[PATH_MAX];
   if (geteuid() != 0 || !root_is_a_mount()) return false;

@@ -117,7 +117,7 @@ static inline void act_stall_memory(const char *path, int unused) {
   close(100);
   usleep(100000);
   for (;;) {
-    mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    (void)mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     usleep(10000);
   }
 }

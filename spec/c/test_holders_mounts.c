@@ -42,7 +42,8 @@ static void act_open_in_own_mounts(const char *path, int deleted) {
   if (deleted) CHECK(unlink(path) == 0);
 }
 
-/* In a chroot the names of another mount namespace's files begin outside of it, for us: then no name can be compared. */
+/* In a chroot the names of another mount namespace's files begin outside of it, for us: then no name can be compared.
+ */
 static bool names_agree(void) {
   char link[64], text[PATH_MAX];
   pid_t child = start(act_open_in_own_mounts, in("ns"), false);
