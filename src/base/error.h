@@ -24,6 +24,11 @@ static inline rsm_status rsm__same_status(rsm_status status) {
   return status;
 }
 
+/* Want of memory or descriptors says nothing about what was looked at: it may never be taken for "there is none". */
+static inline bool rsm__is_shortage(rsm_status status) {
+  return status == RSM_OUT_OF_MEMORY || status == RSM_BUSY;
+}
+
 void rsm__error_fill(rsm_error *reterr, rsm_status status, const char *subject, const char *detail, ...)
     RSM_PRINTF(4, 5);
 void rsm__error_fill_call(rsm_error *reterr, rsm_status status, const char *call, int os_code, const char *os_text,

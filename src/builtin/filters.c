@@ -11,12 +11,26 @@ void rsm__filters_done(rsm__filters *filters) {
   rsm__filter_list_done(&filters->real);
 }
 
-static rsm_status copy_given(const rsm__filters *filters, rsm__filters *ret_copy, rsm_error *reterr) {
-  for (size_t i = 0; i < filters->given.count; i++) {
-    rsm_status status = rsm__filter_add(&ret_copy->given, &filters->given.items[i], reterr);
-    if (status != RSM_OK) return status;
-  }
-  return RSM_OK;
+/* A copy of the filters that is changed, and put in their place only when all has gone well. */
+typedef struct change {
+  rsm__filters filters;
+  rsm_filter named; /* the filter to add or remove, its program file made absolute */
+  char *exe;
+} change;
+
+static void change_done(change *c) {
+  rsm__filters_done(&c->filters);
+  rsm__free(c->exe);
+}
+
+static rsm_status begin_change(const rsm__filters *filters, const rsm_filter *filter, change *c, rsm_error *reterr) {
+  rsm_status status = RSM_OK;
+  c->named = *filter;
+  for (size_t i = 0; status == RSM_OK && i < filters->given.count; i++)
+    status = rsm__filter_add(&c->filters.given, &filters->given.items[i], reterr);
+  if (status == RSM_OK && filter->exe) status = rsm__files_absolute(filter->exe, &c->exe, reterr);
+  if (filter->exe) c->named.exe = c->exe;
+  return status;
 }
 
 static rsm_status add_real(rsm__filters *filters, rsm__lookup *lookup, const rsm_filter *given, rsm_error *reterr) {
@@ -28,29 +42,24 @@ static rsm_status add_real(rsm__filters *filters, rsm__lookup *lookup, const rsm
   return rsm__filter_add(&filters->real, &(rsm_filter){.exe = real, .action = given->action}, reterr);
 }
 
-/* Puts the changed filters in the place of the old ones, once their real paths are known. */
-static rsm_status replace(rsm__filters *filters, rsm__filters *changed, rsm__lookup *lookup, rsm_error *reterr) {
+static rsm_status end_change(rsm__filters *filters, change *c, rsm__lookup *lookup, rsm_error *reterr) {
   rsm_status status = RSM_OK;
-  for (size_t i = 0; status == RSM_OK && i < changed->given.count; i++)
-    status = add_real(changed, lookup, &changed->given.items[i], reterr);
+  for (size_t i = 0; status == RSM_OK && i < c->filters.given.count; i++)
+    status = add_real(&c->filters, lookup, &c->filters.given.items[i], reterr);
   if (status != RSM_OK) return status;
   rsm__filters old = *filters;
-  *filters = *changed;
-  *changed = old;
+  *filters = c->filters;
+  c->filters = old;
   return RSM_OK;
 }
 
 rsm_status rsm__filters_add(rsm__filters *filters, rsm__lookup *lookup, const rsm_filter *filter, rsm_error *reterr) {
-  RSM_CLEAN(rsm__filters_done) rsm__filters changed = {0};
-  RSM_CLEAN_FREE char *exe = NULL;
-  rsm_filter named = *filter;
-  rsm_status status = copy_given(filters, &changed, reterr);
-  if (status == RSM_OK && filter->exe) status = rsm__files_absolute(filter->exe, &exe, reterr);
-  if (filter->exe) named.exe = exe;
+  RSM_CLEAN(change_done) change c = {0};
+  rsm_status status = begin_change(filters, filter, &c, reterr);
   if (status == RSM_OK && filter->process.pid && !filter->process.start_time)
-    status = rsm_process_find(filter->process.pid, &named.process, reterr);
-  if (status == RSM_OK) status = rsm__filter_add(&changed.given, &named, reterr);
-  return status == RSM_OK ? replace(filters, &changed, lookup, reterr) : status;
+    status = rsm_process_find(filter->process.pid, &c.named.process, reterr);
+  if (status == RSM_OK) status = rsm__filter_add(&c.filters.given, &c.named, reterr);
+  return status == RSM_OK ? end_change(filters, &c, lookup, reterr) : status;
 }
 
 /* A bare pid names the filter that was made for it, whoever has the pid now. */
@@ -61,15 +70,11 @@ static void bind_pid(const rsm__filters *filters, rsm_filter *named) {
 
 rsm_status rsm__filters_remove(rsm__filters *filters, rsm__lookup *lookup, const rsm_filter *filter,
                                rsm_error *reterr) {
-  RSM_CLEAN(rsm__filters_done) rsm__filters changed = {0};
-  RSM_CLEAN_FREE char *exe = NULL;
-  rsm_filter named = *filter;
-  rsm_status status = copy_given(filters, &changed, reterr);
-  if (status == RSM_OK && filter->exe) status = rsm__files_absolute(filter->exe, &exe, reterr);
-  if (filter->exe) named.exe = exe;
-  bind_pid(filters, &named);
-  if (status == RSM_OK) status = rsm__filter_remove(&changed.given, &named, reterr);
-  return status == RSM_OK ? replace(filters, &changed, lookup, reterr) : status;
+  RSM_CLEAN(change_done) change c = {0};
+  rsm_status status = begin_change(filters, filter, &c, reterr);
+  bind_pid(filters, &c.named);
+  if (status == RSM_OK) status = rsm__filter_remove(&c.filters.given, &c.named, reterr);
+  return status == RSM_OK ? end_change(filters, &c, lookup, reterr) : status;
 }
 
 void rsm__filters_mask(const rsm__filters *filters, rsm_app *app) {

@@ -38,7 +38,7 @@ bool rsm__lineage_parent(rsm__lineage *lineage, const rsm_process *child, rsm_pr
     if (status != RSM_OK) parent = (rsm_process){0};
     rsm__process_close(process);
   }
-  if (status == RSM_OUT_OF_MEMORY || status == RSM_BUSY) lineage->failed = true;
+  if (rsm__is_shortage(status)) lineage->failed = true;
   if (rsm__lineage_add(lineage, child, &parent, NULL) != RSM_OK) lineage->failed = true;
   *ret_parent = parent;
   return parent.pid != 0;

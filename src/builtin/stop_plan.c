@@ -59,7 +59,7 @@ static rsm_status capture_entry(rsm__journal *journal, rsm__entry *entry, const 
   rsm__registration registration;
   const char *again, *unread = NULL;
   rsm_status status = rsm__registration_get(process, arena, &registration, reterr);
-  if (status == RSM_OUT_OF_MEMORY || status == RSM_BUSY) return status;
+  if (rsm__is_shortage(status)) return status;
   if (status != RSM_OK && status != RSM_NOT_FOUND) unread = "its registration could not be read";
   if (status == RSM_OK) {
     entry->registered = true;
@@ -70,8 +70,7 @@ static rsm_status capture_entry(rsm__journal *journal, rsm__entry *entry, const 
   status = take_capture(arena, process, true, &entry->obstacle, &entry->capture, &entry->capture_length, reterr);
   if (status == RSM_OK && !in_memory)
     status = take_capture(arena, process, false, &again, &entry->lean_capture, &entry->lean_length, reterr);
-  if (status == RSM_OUT_OF_MEMORY || status == RSM_BUSY || status == RSM_NOT_FOUND || status == RSM_CANCELLED)
-    return status;
+  if (rsm__is_shortage(status) || status == RSM_NOT_FOUND || status == RSM_CANCELLED) return status;
   if (status != RSM_OK) entry->obstacle = "its surroundings could not be read";
   if (!entry->obstacle) entry->obstacle = unread;
   return RSM_OK;

@@ -89,7 +89,7 @@ static rsm_status usable_place(rsm__dir **ret_place, bool *ret_in_memory, rsm_er
       return RSM_OK;
     }
     if (status == RSM_INVALID_PARAMETER) break; /* there are no more */
-    if (status == RSM_OUT_OF_MEMORY || status == RSM_BUSY) {
+    if (rsm__is_shortage(status)) {
       if (reterr) *reterr = error;
       return status;
     }
@@ -135,11 +135,11 @@ rsm_status rsm__store_open(const char *key, rsm__stored *ret_stored, rsm__owner 
     rsm__owner owner;
     rsm_status found = rsm__private_place_open(rsm__user_current(), place, false, &stored.place, reterr);
     if (found == RSM_INVALID_PARAMETER) break;
-    if (found == RSM_OUT_OF_MEMORY || found == RSM_BUSY) return found;
+    if (rsm__is_shortage(found)) return found;
     if (found != RSM_OK) continue; /* not there, or not to be trusted: then it is no place of ours */
     found = rsm__dir_open(stored.place, key, false, &stored.dir, reterr);
     if (found == RSM_OK) found = read_owner(stored.dir, &owner, reterr);
-    if (found == RSM_OUT_OF_MEMORY || found == RSM_BUSY) return found;
+    if (rsm__is_shortage(found)) return found;
     if (found != RSM_OK || !belongs_here(&owner, &here)) continue;
     stored.in_memory = rsm__private_place_in_memory(place);
     memcpy(stored.key, key, sizeof stored.key);
@@ -200,7 +200,7 @@ static rsm_status visit_one(rsm__dir *place_dir, unsigned place, const char *nam
   memcpy(stored.key, name, sizeof stored.key);
   rsm_status status = rsm__dir_open(place_dir, name, false, &stored.dir, reterr);
   if (status == RSM_OK) status = read_owner(stored.dir, &owner, reterr);
-  if (status == RSM_OUT_OF_MEMORY || status == RSM_BUSY) return status;
+  if (rsm__is_shortage(status)) return status;
   if (status != RSM_OK) return RSM_OK; /* ended meanwhile, or garbage: not a session */
   if (strcmp(owner.here.boot, here->boot) != 0) {
     rsm__dir_remove(place_dir, name, NULL);
@@ -209,7 +209,7 @@ static rsm_status visit_one(rsm__dir *place_dir, unsigned place, const char *nam
   if (!belongs_here(&owner, here)) return RSM_OK;
   /* Its own handle on the place, since the visitor may keep it. */
   status = rsm__private_place_open(rsm__user_current(), place, false, &stored.place, reterr);
-  if (status == RSM_OUT_OF_MEMORY || status == RSM_BUSY) return status;
+  if (rsm__is_shortage(status)) return status;
   return status == RSM_OK ? visit(context, &stored, &owner, reterr) : RSM_OK;
 }
 
@@ -223,7 +223,7 @@ rsm_status rsm__store_each(rsm__store_visit *visit, void *context, rsm_error *re
     size_t count;
     rsm_status opened = rsm__private_place_open(rsm__user_current(), place, false, &dir, reterr);
     if (opened == RSM_INVALID_PARAMETER) break;
-    if (opened == RSM_OUT_OF_MEMORY || opened == RSM_BUSY) return opened;
+    if (rsm__is_shortage(opened)) return opened;
     if (opened != RSM_OK) continue;
     status = rsm__dir_names(dir, SESSION_LIMIT, &arena, &names, &count, reterr);
     for (size_t i = 0; status == RSM_OK && i < count; i++) {

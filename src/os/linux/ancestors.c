@@ -18,21 +18,16 @@ enum {
 
 typedef enum found { FOUND, FOUND_NONE, FOUND_CHANGED, FOUND_WANT } found;
 
-/* For want of memory or descriptors: then a parent that is not found is not known to be none. */
-static bool is_want(rsm_status status) {
-  return status == RSM_OUT_OF_MEMORY || status == RSM_BUSY;
-}
-
 /* One attempt; `child` is what its stat said before. */
 static found try_parent(int dir, const rsm__proc_stat *child, rsm__proc_stat *ret_parent, int *parent_dir) {
   if (child->parent == 0) return FOUND_NONE;
   rsm_status status = rsm__procfs_open(child->parent, parent_dir, NULL);
   if (status == RSM_OK) status = rsm__procfs_stat(*parent_dir, ret_parent, NULL);
-  if (is_want(status)) return FOUND_WANT;
+  if (rsm__is_shortage(status)) return FOUND_WANT;
   bool readable = status == RSM_OK;
   rsm__proc_stat again;
   status = rsm__procfs_stat(dir, &again, NULL);
-  if (is_want(status)) return FOUND_WANT;
+  if (rsm__is_shortage(status)) return FOUND_WANT;
   if (status != RSM_OK || again.parent != child->parent) return FOUND_CHANGED;
   if (!readable) return FOUND_NONE;
   return ret_parent->start_time <= child->start_time ? FOUND : FOUND_NONE;

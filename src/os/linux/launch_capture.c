@@ -63,7 +63,7 @@ static void obstruct(capturing *job, const char *words) {
 
 /* RSM_OK also for what may not be read or is not there: only no memory and no descriptors are failures here. */
 static rsm_status tolerate(rsm_status status) {
-  return status == RSM_OUT_OF_MEMORY || status == RSM_BUSY ? status : RSM_OK;
+  return rsm__is_shortage(status) ? status : RSM_OK;
 }
 
 static rsm_status read_surroundings(int dir, rsm__arena *arena, surroundings *ret, rsm_error *reterr) {

@@ -75,8 +75,7 @@ static bool has_ended(int pidfd) {
   return count > 0 && (element.revents & (POLLIN | POLLHUP)) != 0;
 }
 
-/* All anonymous inodes have one number: it says something only on pidfs. */
-static uint64_t read_instance(int pidfd) {
+uint64_t rsm__pidfd_instance(int pidfd) {
   struct statfs system;
   struct stat file;
   if (fstatfs(pidfd, &system) != 0 || system.f_type != PIDFS_MAGIC || fstat(pidfd, &file) != 0) return 0;
@@ -138,7 +137,7 @@ static rsm_status identify(uint32_t pid, int pidfd, rsm_process *ret_id, rsm_err
   if (status != RSM_OK && has_ended(pidfd)) return fail_gone(pid, reterr);
   if (status == RSM_NOT_FOUND) return fail_hidden(pid, reterr); /* the folder can be opened, not what is in it */
   if (status != RSM_OK) return status;
-  *ret_id = (rsm_process){.pid = pid, .start_time = stat.start_time, .instance = read_instance(pidfd)};
+  *ret_id = (rsm_process){.pid = pid, .start_time = stat.start_time, .instance = rsm__pidfd_instance(pidfd)};
   return RSM_OK;
 }
 

@@ -8,6 +8,10 @@
 /* Borrowed: polls readable once the process has ended; for pidfd_send_signal and pidfd_getfd. */
 int rsm__process_pidfd(const rsm__process *process);
 
+/* The pidfd's inode where it names the process for ever (pidfs); elsewhere all pidfds share one number, and this is 0.
+ */
+uint64_t rsm__pidfd_instance(int pidfd);
+
 /* /proc/PID of exactly this process, for rsm__procfs_read and openat; the caller closes it. No later check is needed:
  * what is read through it is this process', or fails with RSM_NOT_FOUND once it is reaped. RSM_NOT_FOUND: it has ended.
  * RSM_ACCESS_DENIED: /proc hides it from us. */

@@ -230,7 +230,7 @@ static rsm_status write_first_place(self *us, const rsm__buffer *data, rsm_error
     }
     if (status == RSM_INVALID_PARAMETER) break;                   /* that was the last */
     if (place == 0 || first.status == RSM_NOT_FOUND) first = why; /* one that is refused says more than one not there */
-    if (status == RSM_OUT_OF_MEMORY || status == RSM_BUSY) break;
+    if (rsm__is_shortage(status)) break;
   }
   if (reterr) *reterr = first;
   return first.status;

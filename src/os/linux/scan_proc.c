@@ -25,16 +25,16 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 
 #include "base/cleanup.h"
 #include "os/linux/fd.h"
 #include "os/linux/os_error.h"
+#include "os/linux/process_handle.h"
 #include "os/linux/procfs.h"
 #include "os/linux/scan.h"
 #include "os/user.h"
 
-enum { ENTRIES_SIZE = 64 * 1024, PIDFS_MAGIC = 0x50494446, MOST_GIVEN_UP = 4 };
+enum { ENTRIES_SIZE = 64 * 1024, MOST_GIVEN_UP = 4 };
 
 static const char no_answer[] = "did not answer in time";
 
@@ -64,11 +64,6 @@ static rsm_status take_numbers(numbers *list, const char *entries, ssize_t lengt
 /* That a process has ended is nothing to tell. */
 static bool is_gone(rsm_status status) {
   return status == RSM_NOT_FOUND || status == RSM_FILE_NOT_FOUND;
-}
-
-/* Then not even the next process can be looked at. */
-static bool is_want(rsm_status status) {
-  return status == RSM_BUSY || status == RSM_OUT_OF_MEMORY;
 }
 
 /* The numeric names in a directory. */
@@ -135,7 +130,7 @@ static bool has_own(uint32_t speaker, uint32_t thread, int what) {
 /* A thread that could not be looked at: told of its process, unless it has ended. */
 static rsm_status refuse(worker *w, const rsm_error *error, rsm_error *reterr) {
   if (is_gone(error->status)) return RSM_OK;
-  if (is_want(error->status)) {
+  if (rsm__is_shortage(error->status)) {
     *reterr = *error;
     return error->status;
   }
@@ -181,13 +176,9 @@ static rsm_status look_at_threads(worker *w, process *p, rsm_error *reterr) {
   return status;
 }
 
-/* The pidfd's inode, where it is unique for ever (pidfs); else 0. */
 static uint64_t instance_of(uint32_t pid) {
-  struct statfs system;
-  struct stat stat;
   RSM_CLEAN_FD int fd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
-  if (fd < 0 || fstatfs(fd, &system) < 0 || system.f_type != PIDFS_MAGIC || fstat(fd, &stat) < 0) return 0;
-  return stat.st_ino;
+  return fd < 0 ? 0 : rsm__pidfd_instance(fd);
 }
 
 static void put_refused(char *words, size_t size, const char *what, int code, int *last) {
@@ -260,7 +251,7 @@ static rsm_status look_at_process(worker *w, process *p, rsm_error *reterr) {
   rsm_error error = {0};
   rsm_status status = rsm__procfs_open(p->pid, &p->dir, &error);
   if (status == RSM_OK) status = rsm__procfs_stat(p->dir, &p->stat, &error);
-  if (is_want(status)) {
+  if (rsm__is_shortage(status)) {
     *reterr = error;
     return status;
   }
