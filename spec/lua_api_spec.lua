@@ -239,7 +239,19 @@ describe("values", function()
   it("of nobody are an empty list", function()
     local list = assert(rm.who(support.write(support.folder() .. "/nobody")))
     assert.equal(0, #list)
-    assert.matches("no application", tostring(list))
+    assert.matches(list.complete and "^no application uses them" or "^nobody was found", tostring(list))
+  end)
+
+  it("that could not be completed say so, and about whom", function()
+    local list = assert(rm.who(support.write(support.folder() .. "/nobody")))
+    list.complete = false
+    list.unreadable = {}
+    for pid = 1, 5 do
+      list.unreadable[pid] = { pid = pid, app_name = "a\27b", reason = "descriptors: no" }
+    end
+    local one = "a\\x1Bb (pid %d): descriptors: no"
+    assert.equal("nobody was found who uses them\nnot complete: 5 could not be inspected: " .. one:format(1) .. "; "
+      .. one:format(2) .. "; " .. one:format(3) .. "; ...", tostring(list))
   end)
 
   it("answer reasons.NAME", function()

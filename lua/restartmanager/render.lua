@@ -5,6 +5,7 @@ local render = {}
 
 local NAMED = { ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
 local WIDEST = 32
+local MOST_TOLD = 3 -- of what could not be inspected
 
 -- Invisible characters that change direction or layout, so that a text looks like another one.
 local function deceives(code)
@@ -114,6 +115,21 @@ function render.reasons(reasons)
   return reasons_text(reasons)
 end
 
+-- "not complete: 3 could not be inspected: init (pid 1): descriptors: Permission denied; ..."
+local function unreadable_text(unreadable)
+  local told = {}
+  for i = 1, math.min(#unreadable, MOST_TOLD) do
+    local one = unreadable[i]
+    local about = one.path and render.escape(one.path)
+      or one.pid and ("%s (pid %d)"):format(render.escape(one.app_name or "process"), one.pid)
+    told[i] = (about and about .. ": " or "") .. render.escape(one.reason)
+  end
+  if #unreadable > MOST_TOLD then
+    told[#told + 1] = "..."
+  end
+  return ("not complete: %d could not be inspected: %s"):format(#unreadable, table.concat(told, "; "))
+end
+
 --- A table, one application a line, and what else the caller should know.
 function render.list(list)
   local rows = { { "NAME", "PID", "TYPE", "STATUS", "USE", "PATH" } }
@@ -122,12 +138,13 @@ function render.list(list)
     rows[#rows + 1] = { name_of(entry), tostring(entry.pid or "-"), tostring(entry.app_type or "-"),
       sorted_keys(entry.app_status), how, path }
   end
-  local lines = #rows > 1 and columns(rows) or { "no application uses them" }
+  local nobody = list.complete == false and "nobody was found who uses them" or "no application uses them"
+  local lines = #rows > 1 and columns(rows) or { nobody }
   if list.reboot_reasons and #list.reboot_reasons > 0 then
     lines[#lines + 1] = "a reboot would be needed: " .. reasons_text(list.reboot_reasons)
   end
   if list.complete == false then
-    lines[#lines + 1] = ("not complete: %d could not be inspected"):format(#(list.unreadable or {}))
+    lines[#lines + 1] = unreadable_text(list.unreadable or {})
   end
   return table.concat(lines, "\n")
 end
