@@ -207,6 +207,33 @@ static void an_application_is_confirmed_by_any_of_its_processes(void) {
 
 /* ---- Order ---- */
 
+/* Pids say who it is here, start times how old: 1 is the manager, 10 its child of which we descend. */
+static void the_main_process_of_our_unit_is_no_younger_than_us(void) {
+  static const rsm_process ours[] = {{.pid = 12, .start_time = 70},
+                                     {.pid = 11, .start_time = 60},
+                                     {.pid = 10, .start_time = 50},
+                                     {.pid = 1, .start_time = 1}};
+  static const struct {
+    rsm_process process, parent;
+    bool is_main, of_user_manager;
+  } cases[] = {
+      {{.pid = 5, .start_time = 40}, {.pid = 1, .start_time = 1}, true, false},
+      {{.pid = 5, .start_time = 50}, {.pid = 1, .start_time = 1}, true, false}, /* of the same tick: spared */
+      {{.pid = 5, .start_time = 51}, {.pid = 1, .start_time = 1}, false, false},
+      {{.pid = 5, .start_time = 40}, {.pid = 1, .start_time = 2}, false, false},   /* another process of that pid */
+      {{.pid = 5, .start_time = 40}, {.pid = 4, .start_time = 30}, false, false},  /* a stranger's child */
+      {{.pid = 5, .start_time = 60}, {.pid = 10, .start_time = 50}, false, true},  /* 10 is the user's manager */
+      {{.pid = 5, .start_time = 61}, {.pid = 10, .start_time = 50}, false, false}, /* started by our shell, before us */
+      {{.pid = 5, .start_time = 40}, {.pid = 0}, false, false},
+  };
+  for (size_t i = 0; i < RSM_COUNT(cases); i++) {
+    const rsm_process *process = &cases[i].process, *parent = &cases[i].parent;
+    CHECK_INT(rsm__plan_is_main(process, parent, ours, RSM_COUNT(ours), false), cases[i].is_main);
+    CHECK_INT(rsm__plan_is_main(process, parent, ours, RSM_COUNT(ours), true), cases[i].of_user_manager);
+    CHECK(!rsm__plan_is_main(process, parent, ours, 1, false));
+  }
+}
+
 static void ranks_follow_the_type(void) {
   static const struct {
     rsm_app_type type;
@@ -416,6 +443,7 @@ static const check_test tests[] = {
     CHECK_TEST(a_shutdown_begins_or_touches_nothing),
     CHECK_TEST(each_reason_has_words_of_its_own),
     CHECK_TEST(an_application_is_confirmed_by_any_of_its_processes),
+    CHECK_TEST(the_main_process_of_our_unit_is_no_younger_than_us),
     CHECK_TEST(ranks_follow_the_type),
     CHECK_TEST(by_rank_then_parents_then_pid),
     CHECK_TEST(each_rung_follows_the_one_before),

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "core/plan.h"
 #include "os/launch.h"
 #include "os/registration.h"
 #include "os/service.h"
@@ -52,6 +53,11 @@ static rsm_status set_type(const rsm__classifier *classifier, const rsm__process
   rsm__service service;
   rsm_status status = rsm__service_of(process, arena, &service, reterr);
   if (status != RSM_OK) return status;
+  if (service.carries_us && rsm__plan_is_main(&app->process, &facts->parent, classifier->ancestors,
+                                              classifier->ancestor_count, service.user_manager)) {
+    make_critical(app, RSM_REBOOT_DETECTED_SELF, "the main process of the service that the installer runs in");
+    return RSM_OK;
+  }
   if (service.name && !service.carries_us) {
     rsm_error why;
     app->type = RSM_APP_SERVICE;

@@ -83,6 +83,14 @@ rsm_status rsm__plan_check(const rsm_list *list, const rsm_shutdown_options *opt
   return RSM_OK;
 }
 
+bool rsm__plan_is_main(const rsm_process *process, const rsm_process *parent, const rsm_process *ancestors,
+                       size_t count, bool user_manager) {
+  size_t below = user_manager ? 3 : 2; /* from the end: the manager is the one after it */
+  if (count < below) return false;
+  const rsm_process *topmost = &ancestors[count - below];
+  return rsm_process_equal(parent, topmost + 1) && process->start_time <= topmost->start_time;
+}
+
 unsigned rsm__plan_rank(const rsm_app *app) {
   switch (app->type) {
   case RSM_APP_SERVICE:
