@@ -282,7 +282,8 @@ RSM_API rsm_status rsm_session_adopt(const char *key, rsm_session **ret_session,
 RSM_API const char *rsm_session_key(const rsm_session *session);
 RSM_API rsm_role rsm_session_role(const rsm_session *session);
 RSM_API bool rsm_session_is_open(const rsm_session *session);
-/* True if something is stopped and rsm_session_begin_restart has not been called since. False in a forked child. */
+/* True if something was stopped, or asked to stop, and no restart has started it or decided to leave it since. False in
+ * a forked child. */
 RSM_API bool rsm_session_owes_restart(const rsm_session *session);
 
 typedef enum rsm_end_how {
@@ -291,8 +292,8 @@ typedef enum rsm_end_how {
 } rsm_end_how;
 
 /* Ends the session (a secondary: leaves it; what it registered stays). Starts nothing and does not wait, except that an
- * operation under way is cancelled and settled first. Afterwards only key, role, is_open and free are of use.
- * RSM_INVALID_HANDLE: has ended already. */
+ * operation under way is cancelled and settled first (it stays valid, and done, until it is freed). Afterwards only
+ * key, role, is_open and free are of use. RSM_INVALID_HANDLE: has ended already. */
 RSM_API rsm_status rsm_session_end(rsm_session *session, rsm_end_how how, rsm_error *reterr);
 /* Ends it with RSM_END_LEAVE_ABANDONED if still open, and frees it. NULL-tolerant; returns NULL. */
 RSM_API rsm_session *rsm_session_free(rsm_session *session);
@@ -419,7 +420,7 @@ typedef struct rsm_event {
 
 /* Moves the operation on for at most timeout_ms (0: never blocks, UINT32_MAX: until something happens) and returns
  * after at most one event. RSM_PENDING: keep stepping. RSM_OK: done, for ever after; rsm_op_status tells how it went.
- */
+ * In a forked child nothing moves: RSM_OK at once, while rsm_op_status stays RSM_PENDING. */
 RSM_API rsm_status rsm_op_step(rsm_op *op, uint32_t timeout_ms, rsm_event *ret_event);
 /* 0..100, never falling; 100 only if done and successful. */
 RSM_API unsigned rsm_op_percent(const rsm_op *op);
