@@ -27,10 +27,11 @@ describe("a list", function()
   describe("for another user", function()
     local reason = programs.no_other()
 
-    local function as_other(name, body)
+    local function as_other(name, body, needs)
       it(name, function()
-        if reason then
-          pending(reason)
+        local lacking = reason or needs and holders.lacks(needs)
+        if lacking then
+          pending(lacking)
           return
         end
         finally(programs.clean_other)
@@ -94,7 +95,7 @@ describe("a list", function()
       shell("chmod -R go+rX " .. script:match("(.*)/"))
       return support.shell(("unshare -m sh -c 'mount -t proc -o hidepid=2 proc /proc && exec setpriv --reuid %d "
         .. "--regid %d --clear-groups lua5.4 %s %s' 2>&1"):format(programs.OTHER, programs.OTHER, script, file))
-    end)
+    end, "unshare -m true")
   end)
 
   describe("across", function()
