@@ -166,7 +166,6 @@ static rsm_status add_app(gathering *g, rsm__affected *affected, const found *it
   if (status == RSM_OK) status = rsm__classify(&g->classifier, handle, &arena, &subject, reterr);
   if (status == RSM_NOT_FOUND) return RSM_OK; /* it ended meanwhile: it uses nothing any more */
   if (status != RSM_OK) return status;
-  if (subject.facts.zombie) return RSM_OK;
   rsm_app *app = &subject.app;
   app->affected = is_affected(g, item);
   app->uses = item->uses;

@@ -38,7 +38,6 @@ rsm_status rsm__process_kill(const rsm__process *process, rsm_error *reterr);
 
 typedef struct rsm__process_facts {
   rsm_process parent;   /* pid 0: none that we can see */
-  bool zombie;          /* has ended, not yet reaped */
   bool kernel_thread;   /* no program of its own */
   bool same_namespaces; /* same pid and user namespace as ours (false: we cannot name it safely) */
   uint32_t uid;         /* effective */

@@ -50,16 +50,6 @@ void rsm__capture_encode(const rsm__capture *capture, rsm__buffer *to) {
   rsm__buffer_put_text(to, capture->cgroup);
 }
 
-/* Texts of which none is the NULL that the format can also carry. */
-static const char *const *get_texts(rsm__cursor *from, rsm__arena *arena, size_t *ret_count) {
-  size_t count = 0;
-  const char *const *texts = rsm__cursor_texts(from, arena, &count);
-  for (size_t i = 0; texts && i < count; i++)
-    if (!texts[i]) from->failed = true;
-  *ret_count = count;
-  return texts;
-}
-
 static void get_groups(rsm__cursor *from, rsm__arena *arena, rsm__capture *capture) {
   uint32_t count = rsm__cursor_u32(from);
   if (count > RSM__CAPTURE_MAX_GROUPS || count > (from->length - from->position) / 4) from->failed = true;
@@ -109,9 +99,9 @@ bool rsm__capture_decode(const void *data, size_t length, rsm__arena *arena, rsm
   capture.obstacle = rsm__cursor_text(&from, arena);
   capture.exe = rsm__cursor_text(&from, arena);
   capture.directory = rsm__cursor_text(&from, arena);
-  capture.argv = get_texts(&from, arena, &capture.argc);
+  capture.argv = rsm__cursor_texts(&from, arena, &capture.argc);
   capture.has_environment = rsm__cursor_u8(&from) != 0;
-  capture.environment = get_texts(&from, arena, &capture.environment_count);
+  capture.environment = rsm__cursor_texts(&from, arena, &capture.environment_count);
   get_identity(&from, arena, &capture);
   capture.has_limits = rsm__cursor_u8(&from) != 0;
   for (int i = 0; i < RSM__CAPTURE_LIMITS; i++) {
