@@ -242,33 +242,98 @@ static void check_unit(const char *path, const char *name, int owner, bool is_ma
   CHECK_INT(unit.is_manager, is_manager);
 }
 
-static void test_unit__the_last_component_decides(void) {
+static void test_unit__the_first_that_is_no_slice_decides(void) {
   check_unit("/system.slice/foo.service", "foo.service", -1, false);
   check_unit("/system.slice/foo.service/worker", "foo.service", -1, false);
+  check_unit("system.slice//foo.service/", "foo.service", -1, false);
+  check_unit("/foo.service", "foo.service", -1, false);
   check_unit("/system.slice/system-getty.slice/getty@tty1.service", "getty@tty1.service", -1, false);
   check_unit("/system.slice/a\\x2db.service", "a\\x2db.service", -1, false);
   check_unit("/user.slice/user-1000.slice/session-3.scope", NULL, -1, false);
-  check_unit("/system.slice/foo.service/bar.scope", NULL, -1, false);
-  check_unit("/system.slice/docker-0f.scope/system.slice/nginx.service", NULL, -1, false);
   check_unit("/init.scope", NULL, -1, false);
+  check_unit("/system.slice", NULL, -1, false);
   check_unit("/", NULL, -1, false);
   check_unit("", NULL, -1, false);
+}
+
+/* A service's and a container's own groups may have any name; they are not to steer us to another unit. */
+static void test_unit__what_lies_deeper_never_matters(void) {
+  check_unit("/system.slice/foo.service/nginx.service", "foo.service", -1, false);
+  check_unit("/system.slice/foo.service/system.slice/nginx.service", "foo.service", -1, false);
+  check_unit("/system.slice/foo.service/bar.scope", "foo.service", -1, false);
+  check_unit("/system.slice/foo.service/user@1000.service/nginx.service", "foo.service", -1, false);
+  check_unit("/system.slice/docker-0f.scope/system.slice/nginx.service", NULL, -1, false);
+  check_unit("/machine.slice/libpod-0f.scope/nginx.service", NULL, -1, false);
+  check_unit("/user.slice/user-1000.slice/session-3.scope/nginx.service", NULL, -1, false);
+  check_unit("/lxc/box/system.slice/nginx.service", NULL, -1, false);
+  check_unit("/../system.slice/nginx.service", NULL, -1, false);
+  check_unit("/system.slice/x.mount/nginx.service", NULL, -1, false);
+}
+
+static void test_unit__names(void) {
+  char path[600] = "/system.slice/";
+  check_unit("/system.slice/_cpu.service", "cpu.service", -1, false);
+  check_unit("/system.slice/__x.service", "_x.service", -1, false);
+  check_unit("/_cpu.slice/foo.service", "foo.service", -1, false);
+  check_unit("/system.slice/_", NULL, -1, false);
+  check_unit("/system.slice/_.service", NULL, -1, false);
   check_unit("/.service/.scope", NULL, -1, false);
   check_unit("/service/foo.service.d", NULL, -1, false);
+  check_unit("/system.slice/a b.service", NULL, -1, false);
+  check_unit("/system.slice/a\n.service", NULL, -1, false);
+  check_unit("/system.slice/\xff.service", NULL, -1, false);
+  size_t length = strlen(path);
+  memset(path + length, 'a', 247);
+  memcpy(path + length + 247, ".service", 9);
+  check_unit(path, path + length, -1, false);
+  memcpy(path + length + 247, "a.service", 10);
+  check_unit(path, NULL, -1, false);
 }
 
 static void test_unit__user_managers(void) {
 #define USER "/user.slice/user-1000.slice/user@1000.service"
   check_unit(USER "/app.slice/foo.service", "foo.service", 1000, false);
   check_unit(USER "/app.slice/foo.service/sub", "foo.service", 1000, false);
+  check_unit(USER "/app.slice/_cpu.service", "cpu.service", 1000, false);
   check_unit(USER "/app.slice/app-gnome-x-12.scope", NULL, 1000, false);
+  check_unit(USER "/app.slice/app-gnome-x-12.scope/nginx.service", NULL, 1000, false);
   check_unit(USER "/app.slice", NULL, 1000, false);
   check_unit(USER, NULL, 1000, true);
+  check_unit(USER "/", NULL, 1000, true);
   check_unit(USER "/init.scope", NULL, 1000, true);
+  check_unit(USER "/init.scope/nginx.service", NULL, 1000, true);
+  check_unit(USER "/stray", NULL, 1000, false);
+  check_unit(USER "/app.slice/user@0.service/nginx.service", "user@0.service", 1000, false);
   check_unit("/system.slice/user@bob.service", "user@bob.service", -1, false);
+  check_unit("/system.slice/user@4294967295.service", "user@4294967295.service", -1, false);
 #undef USER
   rsm__unit unit = rsm__parse_unit("/system.slice/foo.service/worker");
   CHECK_INT(unit.path_length, strlen("/system.slice/foo.service"));
+  unit = rsm__parse_unit("/user.slice/user@7.service/app.slice/_cpu.service/x");
+  CHECK_INT(unit.path_length, strlen("/user.slice/user@7.service/app.slice/_cpu.service"));
+}
+
+static void test_unit__below_the_managers_root(void) {
+  static const char *const first[] = {"/lxc/box/init.scope", "/lxc/box", "/lxc/box/"};
+  for (size_t i = 0; i < 3; i++) {
+    CHECK_TEXT(rsm__unit_path_below("/lxc/box/system.slice/a.service", first[i]), "/system.slice/a.service");
+    CHECK_TEXT(rsm__unit_path_below("/lxc/box", first[i]), "");
+    CHECK_TEXT(rsm__unit_path_below("/lxc/boxes/system.slice/a.service", first[i]), NULL);
+    CHECK_TEXT(rsm__unit_path_below("/system.slice/a.service", first[i]), NULL);
+  }
+  CHECK_TEXT(rsm__unit_path_below("/system.slice/a.service", "/init.scope"), "/system.slice/a.service");
+  CHECK_TEXT(rsm__unit_path_below("/system.slice/a.service", "/"), "/system.slice/a.service");
+  CHECK_TEXT(rsm__unit_path_below("/x", ""), "/x");
+}
+
+static void test_unit__user_slices(void) {
+  CHECK(rsm__parse_user_slice("/user.slice/user-1000.slice/session-3.scope", 1000));
+  CHECK(rsm__parse_user_slice("/user.slice/user-1000.slice", 1000));
+  CHECK(!rsm__parse_user_slice("/user.slice/user-1000.slice/session-3.scope", 100));
+  CHECK(!rsm__parse_user_slice("/user.slice/user-.slice/x", 0));
+  CHECK(!rsm__parse_user_slice("/system.slice/user-1000.slice/x", 1000));
+  CHECK(!rsm__parse_user_slice("/user.slice", 1000));
+  CHECK(!rsm__parse_user_slice("", 0));
 }
 
 static void test_unit__logon_session(void) {
@@ -278,6 +343,7 @@ static void test_unit__logon_session(void) {
   CHECK(length == 2 && memcmp(id, "c2", 2) == 0);
   CHECK(!rsm__parse_logon_session("/user.slice/session-.scope", &id, &length));
   CHECK(!rsm__parse_logon_session("/session-3.service", &id, &length));
+  CHECK(!rsm__parse_logon_session("/machine.slice/box.scope/user.slice/session-3.scope", &id, &length));
 }
 
 static void check_shell(bool interactive, const char *exe, const char *const *args) {
@@ -367,8 +433,12 @@ int main(int argc, char **argv) {
       CHECK_TEST(test_cgroup__which_line_counts),
       CHECK_TEST(test_texts__split_at_each_nul),
       CHECK_TEST(test_number__whole_text_only),
-      CHECK_TEST(test_unit__the_last_component_decides),
+      CHECK_TEST(test_unit__the_first_that_is_no_slice_decides),
+      CHECK_TEST(test_unit__what_lies_deeper_never_matters),
+      CHECK_TEST(test_unit__names),
       CHECK_TEST(test_unit__user_managers),
+      CHECK_TEST(test_unit__below_the_managers_root),
+      CHECK_TEST(test_unit__user_slices),
       CHECK_TEST(test_unit__logon_session),
       CHECK_TEST(test_shell__interactive_or_not),
       CHECK_TEST(test_session_core__who_belongs_to_it),

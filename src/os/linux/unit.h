@@ -15,10 +15,20 @@ typedef struct rsm__unit {
   uint32_t owner;
 } rsm__unit;
 
-/* The last component that ends in .service or .scope decides: a scope is no service. A scope is a leaf of its manager,
- * so what looks like a service below one belongs to another manager (in a container) and is none here. user@UID.service
- * is a border: what follows is that user's manager's. Nothing is unescaped. */
+/* As systemd lays out its tree: slices, then one unit, then what is that unit's own business. So the first component
+ * that is no slice decides, and what a delegated service or a container makes below never does, whatever its name: a
+ * sub-group "nginx.service" is not nginx. Only user@UID.service is a border: below it the same rule holds once more,
+ * for that user's manager. A name is without the "_" that systemd puts before those that the kernel could mistake
+ * ("_cpu.service"). Only a service has a name here. path: as the system's manager sees it. */
 rsm__unit rsm__parse_unit(const char *path);
+
+/* The path as the system's manager sees it, a slice of `path`: in a container without a cgroup namespace all paths
+ * begin with the container's own. first: the cgroup of the first process, with or without its "/init.scope". NULL: not
+ * one of that manager's (a process from outside). */
+const char *rsm__unit_path_below(const char *path, const char *first);
+
+/* Is the path in the user's slice of the system's manager (the user's logins, and the user's own manager)? */
+bool rsm__parse_user_slice(const char *path, uint32_t uid);
 
 /* logind's id of the session in whose scope the path is ("3" of ".../session-3.scope"). False: none. */
 bool rsm__parse_logon_session(const char *path, const char **ret_id, size_t *ret_length);
