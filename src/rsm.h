@@ -184,7 +184,7 @@ typedef struct rsm_app {
   rsm_process process; /* pid 0: no process (a stopped service, a mount) */
   int64_t started_at;  /* Unix seconds, 0 unknown */
   const char *name;    /* never NULL */
-  const char *service; /* short name, NULL for others */
+  const char *service; /* short name ("nginx"; of what is no service but starts one, all of it); NULL for others */
   rsm_app_type type;
   uint32_t status;           /* RSM_APP_ bits */
   const char *logon_session; /* NULL unknown */
@@ -198,8 +198,10 @@ typedef struct rsm_app {
   const char *exe;            /* NULL unknown */
   const char *const *command; /* argv */
   size_t command_count;
-  const rsm_process *processes; /* of a service; of others NULL */
+  const rsm_process *processes; /* of a service: all that it runs; of others NULL */
   size_t process_count;
+  const char *const *dependents; /* of a service: what else goes down with it, and comes back with it; short names */
+  size_t dependent_count;
   const char *note; /* remark for people: why not restartable, where it was started; NULL none */
   /* in reports only */
   rsm_left_why left_why;
@@ -321,13 +323,14 @@ typedef struct rsm_resources {
   size_t file_count;
   const rsm_process *processes; /* start_time 0: bound to the running process now (RSM_NOT_FOUND if there is none) */
   size_t process_count;
-  const char *const *services;
+  const char *const *services; /* "nginx" or "nginx.service": of the system's manager, else of our own user's */
   size_t service_count;
   bool working_directories; /* count working and root directories as uses that stop a process */
 } rsm_resources;
 
-/* Adds resources, all or nothing. Primary or secondary. RSM_NOT_FOUND, RSM_NO_SUCH_SERVICE, RSM_NOT_SUPPORTED name the
- * culprit in reterr->subject. RSM_INVALID_HANDLE: the primary has ended the session. RSM_BAD_ARGUMENTS: empty path. */
+/* Adds resources, all or nothing. Primary or secondary. RSM_NOT_FOUND, RSM_NO_SUCH_SERVICE, RSM_NOT_SUPPORTED (services
+ * without a service manager) name the culprit in reterr->subject. RSM_INVALID_HANDLE: the primary has ended the
+ * session. RSM_BAD_ARGUMENTS: empty path. */
 RSM_API rsm_status rsm_session_register(rsm_session *session, const rsm_resources *resources, rsm_error *reterr);
 
 typedef enum rsm_resource_kind { RSM_RESOURCE_FILE, RSM_RESOURCE_PROCESS, RSM_RESOURCE_SERVICE } rsm_resource_kind;
@@ -382,6 +385,8 @@ typedef struct rsm_shutdown_options {
   uint32_t service_timeout_ms;  /* 0: 20,000 */
   const rsm_process *confirmed; /* who may be stopped: others using the files now: RSM_MORE_DATA, nothing touched */
   size_t confirmed_count;
+  const char *const *confirmed_services; /* the same by short name: not every service has a process */
+  size_t confirmed_service_count;
   bool has_confirmed;
 } rsm_shutdown_options;
 

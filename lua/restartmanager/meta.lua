@@ -98,7 +98,7 @@ local rm = {}
 ---@field instance integer? as in a reference
 ---@field started_at integer? Unix seconds
 ---@field app_name string
----@field service_name string?
+---@field service_name string? short: "nginx"; of what starts a service the whole name: "nginx.socket"
 ---@field app_type restartmanager.AppType
 ---@field app_status table<restartmanager.AppStatus, true> a history, not a state
 ---@field logon_session string?
@@ -109,7 +109,8 @@ local rm = {}
 ---@field user string?
 ---@field exe string?
 ---@field command string[]
----@field processes restartmanager.Reference[]? of a service
+---@field processes restartmanager.Reference[]? of a service: all that it runs
+---@field dependents string[]? of a service: what else goes down with it and comes back with it; short names
 ---@field note string? why it is not restartable, where it was started
 ---@field error restartmanager.Error? in reports: what failed
 ---@field why "not_registered"|"restart_masked"|"no_patch"|"other_user"|"by_parent"|"not_restorable"|nil in reports
@@ -197,7 +198,7 @@ local rm = {}
 ---@class restartmanager.RegisterOptions
 ---@field files string|string[]|nil
 ---@field processes restartmanager.Process|restartmanager.Process[]|nil
----@field services string|string[]|nil
+---@field services string|string[]|nil "nginx" or "nginx.service"; of the system's manager, else of the user's own
 ---@field working_directories boolean? working and root directories are uses that stop a process, too
 
 ---@class restartmanager.WhoOptions: restartmanager.RegisterOptions
@@ -214,7 +215,7 @@ local rm = {}
 ---@field only_restartable boolean? nothing is touched unless every one is restartable
 ---@field timeout number? grace of a rank in seconds: 30
 ---@field service_timeout number? 20
----@field confirmed restartmanager.List|restartmanager.Process|restartmanager.Process[]|nil who may be stopped
+---@field confirmed restartmanager.List|restartmanager.Process|restartmanager.Process[]|nil who may be stopped; an entry of a service confirms the service
 ---@field progress (fun(percent: integer, phase: "shutdown"): boolean?)? false cancels
 ---@field on_event (fun(event: restartmanager.Event): boolean?)? false cancels
 

@@ -140,6 +140,12 @@ function render.list(list)
   end
   local nobody = list.complete == false and "nobody was found who uses them" or "no application uses them"
   local lines = #rows > 1 and columns(rows) or { nobody }
+  for _, entry in ipairs(list) do
+    local also = entry.dependents or {}
+    if #also > 0 then
+      lines[#lines + 1] = ("stopping %s also stops %s"):format(name_of(entry), render.escape(table.concat(also, ", ")))
+    end
+  end
   if list.reboot_reasons and #list.reboot_reasons > 0 then
     lines[#lines + 1] = "a reboot would be needed: " .. reasons_text(list.reboot_reasons)
   end

@@ -90,7 +90,9 @@ static rsm__entry *add_entry(rsm__journal *journal, uint32_t pid) {
                          .command_count = RSM_COUNT(command),
                          .note = pid % 3 ? "a note" : NULL,
                          .affected = true};
-  entry->depth = pid;
+  entry->place = (rsm__plan_place){.depth = pid, .held = pid % 2, .first_up = pid % 4 == 1};
+  entry->service = (rsm__service_id){pid % 3 ? NULL : "a.service", pid % 2, pid};
+  entry->base = pid % 6 ? NULL : "base.service";
   entry->parent = entry->index; /* the one before it, the first has none */
   entry->registered = pid % 2;
   entry->args = args;
@@ -117,7 +119,11 @@ static void same_entry(const rsm__entry *a, const rsm__entry *b, bool lean) {
   CHECK_TEXT(a->app.note, b->app.note);
   CHECK_INT(a->app.command_count, b->app.command_count);
   for (size_t i = 0; i < a->app.command_count; i++) CHECK_TEXT(a->app.command[i], b->app.command[i]);
-  CHECK(a->depth == b->depth && a->parent == b->parent && a->round == b->round && a->index == b->index);
+  CHECK(a->place.depth == b->place.depth && a->parent == b->parent && a->round == b->round && a->index == b->index);
+  CHECK(a->place.held == b->place.held && a->place.first_up == b->place.first_up);
+  CHECK_TEXT(a->service.name, b->service.name);
+  CHECK(a->service.user_manager == b->service.user_manager && a->service.owner == b->service.owner);
+  CHECK_TEXT(a->base, b->base);
   CHECK(a->registered == b->registered && a->flags == b->flags && a->other_user == b->other_user);
   CHECK_TEXT(a->obstacle, b->obstacle);
   CHECK_INT(a->arg_count, b->arg_count);

@@ -249,40 +249,76 @@ static void ranks_follow_the_type(void) {
 
 typedef struct placed {
   rsm_app app;
-  unsigned depth;
+  rsm__plan_place place;
 } placed;
 
-static int compare_placed(const void *a, const void *b) {
+static int compare_stop(const void *a, const void *b) {
   const placed *x = a, *y = b;
-  return rsm__plan_compare(&x->app, x->depth, &y->app, y->depth);
+  return rsm__plan_compare_stop(&x->app, &x->place, &y->app, &y->place);
 }
 
-static void by_rank_then_parents_then_pid(void) {
-  static const struct {
-    uint32_t pid;
-    rsm_app_type type;
-    unsigned depth;
-  } in_order[] = {
-      {900, RSM_APP_CONSOLE, 1},    {10, RSM_APP_UNKNOWN, 2},  {11, RSM_APP_MAIN_WINDOW, 2}, {12, RSM_APP_CONSOLE, 2},
-      {5, RSM_APP_OTHER_WINDOW, 7}, {800, RSM_APP_SERVICE, 0}, {4, RSM_APP_SERVICE, 3},      {3, RSM_APP_SERVICE, 4},
-      {700, RSM_APP_EXPLORER, 1},   {2, RSM_APP_EXPLORER, 2},
-  };
-  enum { COUNT = RSM_COUNT(in_order) };
-  placed items[COUNT];
-  for (unsigned turn = 0; turn < 50; turn++) { /* from any order to this one */
-    for (unsigned i = 0; i < COUNT; i++) {
-      unsigned at = (i * 7 + turn) % COUNT;
-      items[i] = (placed){.app = {.name = "", .process = {.pid = in_order[at].pid}, .type = in_order[at].type},
-                          .depth = in_order[at].depth};
-    }
-    qsort(items, COUNT, sizeof *items, compare_placed);
-    for (size_t i = 0; i < COUNT; i++) CHECK_INT(items[i].app.process.pid, in_order[i].pid);
-  }
-  for (size_t i = 0; i < COUNT; i++)
-    for (size_t k = 0; k < COUNT; k++) {
-      int order = compare_placed(&items[i], &items[k]);
+static int compare_start(const void *a, const void *b) {
+  const placed *x = a, *y = b;
+  return rsm__plan_compare_start(&x->app, &x->place, &y->app, &y->place);
+}
+
+enum { NOT_HELD, HELD, FIRST_UP };
+
+/* In the order of stopping. start: place in the order of starting. */
+static const struct {
+  uint32_t pid;
+  rsm_app_type type;
+  unsigned depth;
+  int held;
+  unsigned start;
+} in_order[] = {
+    {900, RSM_APP_CONSOLE, 1, NOT_HELD, 15},    {10, RSM_APP_UNKNOWN, 2, NOT_HELD, 14},
+    {11, RSM_APP_MAIN_WINDOW, 2, NOT_HELD, 13}, {12, RSM_APP_CONSOLE, 2, NOT_HELD, 12},
+    {5, RSM_APP_OTHER_WINDOW, 7, NOT_HELD, 11}, {2, RSM_APP_SERVICE, 3, FIRST_UP, 4},
+    {30, RSM_APP_SERVICE, 2, HELD, 10},         {3, RSM_APP_SERVICE, 1, FIRST_UP, 2},
+    {4, RSM_APP_SERVICE, 1, FIRST_UP, 3},       {31, RSM_APP_SERVICE, 1, HELD, 9},
+    {800, RSM_APP_SERVICE, 2, NOT_HELD, 8},     {6, RSM_APP_SERVICE, 1, NOT_HELD, 7},
+    {7, RSM_APP_SERVICE, 0, NOT_HELD, 5},       {8, RSM_APP_SERVICE, 0, NOT_HELD, 6},
+    {700, RSM_APP_EXPLORER, 1, NOT_HELD, 1},    {1, RSM_APP_EXPLORER, 2, NOT_HELD, 0},
+};
+enum { PLACED = RSM_COUNT(in_order) };
+
+static void check_total_order(placed *items, int (*compare)(const void *, const void *)) {
+  for (size_t i = 0; i < PLACED; i++)
+    for (size_t k = 0; k < PLACED; k++) {
+      int order = compare(&items[i], &items[k]);
       CHECK(i < k ? order < 0 : i > k ? order > 0 : order == 0);
     }
+}
+
+/* Processes: by rank, then parents, then pid. Services: what is held, then dependents, then what they depend on; they
+ * are started with sockets first, then what others depend on, then what is held and no socket. */
+static void stopped_and_started_in_good_order(void) {
+  placed items[PLACED];
+  for (unsigned turn = 0; turn < 50; turn++) { /* from any order to this one */
+    for (unsigned i = 0; i < PLACED; i++) {
+      unsigned at = (i * 7 + turn) % PLACED;
+      items[i] = (placed){.app = {.name = "", .process = {.pid = in_order[at].pid}, .type = in_order[at].type},
+                          .place = {.depth = in_order[at].depth,
+                                    .held = in_order[at].held != NOT_HELD,
+                                    .first_up = in_order[at].held == FIRST_UP}};
+    }
+    qsort(items, PLACED, sizeof *items, compare_stop);
+    for (size_t i = 0; i < PLACED; i++) CHECK_INT(items[i].app.process.pid, in_order[i].pid);
+    qsort(items, PLACED, sizeof *items, compare_start);
+    for (size_t i = 0; i < PLACED; i++) CHECK_INT(items[in_order[i].start].app.process.pid, in_order[i].pid);
+  }
+  check_total_order(items, compare_start);
+  qsort(items, PLACED, sizeof *items, compare_stop);
+  check_total_order(items, compare_stop);
+}
+
+static void services_of_one_place_go_by_name(void) {
+  rsm_app a = {.name = "", .service = "a", .type = RSM_APP_SERVICE}, b = a;
+  rsm__plan_place place = {0};
+  b.service = "b";
+  CHECK(rsm__plan_compare_stop(&a, &place, &b, &place) < 0 && rsm__plan_compare_stop(&b, &place, &a, &place) > 0);
+  CHECK(rsm__plan_compare_start(&a, &place, &b, &place) < 0 && rsm__plan_compare_start(&a, &place, &a, &place) == 0);
 }
 
 /* ---- The ladder ---- */
@@ -445,7 +481,8 @@ static const check_test tests[] = {
     CHECK_TEST(an_application_is_confirmed_by_any_of_its_processes),
     CHECK_TEST(the_main_process_of_our_unit_is_no_younger_than_us),
     CHECK_TEST(ranks_follow_the_type),
-    CHECK_TEST(by_rank_then_parents_then_pid),
+    CHECK_TEST(stopped_and_started_in_good_order),
+    CHECK_TEST(services_of_one_place_go_by_name),
     CHECK_TEST(each_rung_follows_the_one_before),
     CHECK_TEST(the_ladder_ends),
     CHECK_TEST(restart_decisions),

@@ -46,9 +46,13 @@ static rsm__process *open_process(pid_t pid, rsm__task *task) {
 
 static rsm__subject classify(const rsm__process *process, rsm__arena *to) {
   rsm__classifier classifier;
+  rsm__service_groups groups = {.arena = to};
   rsm__subject subject;
-  CHECK(rsm__classifier_init(&classifier, NULL, 0, NULL) == RSM_OK);
+  CHECK(rsm__services_new(NULL, &groups.services, NULL) == RSM_OK);
+  CHECK(rsm__classifier_init(&classifier, NULL, 0, &groups, NULL) == RSM_OK);
   CHECK(rsm__classify(&classifier, process, to, &subject, NULL) == RSM_OK);
+  rsm__services_free(groups.services);
+  rsm__service_groups_done(&groups);
   rsm__classifier_done(&classifier);
   return subject;
 }

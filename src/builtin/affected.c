@@ -26,7 +26,8 @@ typedef struct gathering {
   found *items;
   size_t count, capacity;
   rsm__classifier classifier;
-  size_t budget; /* handles that may still be kept */
+  rsm__affected *affected; /* what is being made */
+  size_t budget;           /* handles that may still be kept */
 } gathering;
 
 static void gathering_done(gathering *g) {
@@ -39,6 +40,8 @@ static void gathering_done(gathering *g) {
 void rsm__affected_done(rsm__affected *affected) {
   for (size_t i = 0; i < affected->live_count; i++) rsm__process_close(affected->live[i].handle);
   rsm__free(affected->live);
+  rsm__service_groups_done(&affected->groups);
+  rsm__arena_done(&affected->arena);
   rsm_list_free(affected->list);
   *affected = (rsm__affected){0};
 }
@@ -112,12 +115,19 @@ static void close_process(rsm__process **process) {
   *process = rsm__process_close(*process);
 }
 
-static rsm_status keep_live(gathering *g, rsm__affected *affected, const rsm__subject *subject, rsm__process **handle,
-                            bool keep_handles, rsm_error *reterr) {
+static rsm_status add_live(rsm__affected *affected, const rsm__live *live, rsm_error *reterr) {
   if (rsm__grow(&affected->live, &affected->live_capacity, affected->live_count + 1, sizeof *affected->live) < 0)
     return rsm__fail_memory(reterr);
-  rsm__live *live = &affected->live[affected->live_count++];
-  *live = (rsm__live){.parent = subject->facts.parent, .uid = subject->facts.uid};
+  affected->live[affected->live_count++] = *live;
+  return RSM_OK;
+}
+
+static rsm_status keep_live(gathering *g, const rsm__subject *subject, rsm__process **handle, bool keep_handles,
+                            rsm_error *reterr) {
+  rsm__live new_one = {.parent = subject->facts.parent, .uid = subject->facts.uid};
+  rsm_status status = add_live(g->affected, &new_one, reterr);
+  if (status != RSM_OK) return status;
+  rsm__live *live = &g->affected->live[g->affected->live_count - 1];
   if (keep_handles && g->budget > 0) {
     live->handle = *handle;
     *handle = NULL;
@@ -126,38 +136,7 @@ static rsm_status keep_live(gathering *g, rsm__affected *affected, const rsm__su
   return RSM_OK;
 }
 
-/* A process of a service that is listed already joins its entry. */
-static rsm_status join_service(rsm_list *list, rsm_app *entry, const rsm_app *app, rsm_error *reterr) {
-  size_t uses = entry->use_count + app->use_count, processes = entry->process_count + 1;
-  rsm_use *all = rsm__arena_alloc(&list->arena, uses * sizeof *all);
-  rsm_process *pids = rsm__arena_alloc(&list->arena, processes * sizeof *pids);
-  rsm_app copy;
-  rsm_status status = rsm__app_copy(&list->arena, app, &copy, reterr);
-  if (status != RSM_OK) return status;
-  if (!all || !pids) return rsm__fail_memory(reterr);
-  if (entry->use_count) memcpy(all, entry->uses, entry->use_count * sizeof *all);
-  if (copy.use_count) memcpy(all + entry->use_count, copy.uses, copy.use_count * sizeof *all);
-  memcpy(pids, entry->processes, entry->process_count * sizeof *pids);
-  pids[entry->process_count] = app->process;
-  entry->uses = all;
-  entry->use_count = uses;
-  entry->processes = pids;
-  entry->process_count = processes;
-  entry->affected = entry->affected || app->affected;
-  entry->reboot_reasons |= app->reboot_reasons;
-  return RSM_OK;
-}
-
-static rsm_app *entry_of_service(const rsm_list *list, const rsm_app *app) {
-  for (size_t i = 0; app->service && i < list->count; i++)
-    if (list->apps[i].service && strcmp(list->apps[i].service, app->service) == 0 &&
-        strcmp(list->apps[i].user ? list->apps[i].user : "", app->user ? app->user : "") == 0)
-      return &list->apps[i];
-  return NULL;
-}
-
-static rsm_status add_app(gathering *g, rsm__affected *affected, const found *item, bool keep_handles,
-                          rsm_error *reterr) {
+static rsm_status add_app(gathering *g, const found *item, bool keep_handles, rsm_error *reterr) {
   RSM_CLEAN(close_process) rsm__process *handle = NULL;
   RSM_CLEAN_ARENA rsm__arena arena = {0};
   rsm__subject subject = {0};
@@ -171,14 +150,36 @@ static rsm_status add_app(gathering *g, rsm__affected *affected, const found *it
   app->uses = item->uses;
   app->use_count = item->use_count;
   rsm__filters_mask(&g->session->filters, app);
-  rsm_app *service = entry_of_service(affected->list, app);
-  if (service) return join_service(affected->list, service, app, reterr);
-  if (app->service) {
-    app->processes = &app->process;
-    app->process_count = 1;
+  if (subject.service) return rsm__service_group_join(&g->affected->groups, subject.service, app, reterr);
+  status = rsm__list_add_copy(g->affected->list, app, reterr);
+  return status == RSM_OK ? keep_live(g, &subject, &handle, keep_handles, reterr) : status;
+}
+
+static rsm_status find_registered_services(gathering *g, rsm_error *reterr) {
+  rsm_status status = RSM_OK;
+  for (size_t i = 0; status == RSM_OK && i < g->enrollment.count; i++) {
+    const rsm__enrolled *item = &g->enrollment.items[i];
+    if (item->kind != RSM_RESOURCE_SERVICE) continue;
+    rsm__service_group *group;
+    rsm__service_place place = {.id = item->service};
+    status = rsm__service_groups_get(&g->affected->groups, &place, &group, reterr);
+    if (status == RSM_OK) group->registered = true;
   }
-  status = rsm__list_add_copy(affected->list, app, reterr);
-  return status == RSM_OK ? keep_live(g, affected, &subject, &handle, keep_handles, reterr) : status;
+  return status;
+}
+
+static rsm_status add_service(gathering *g, const rsm__service_group *group, rsm_error *reterr) {
+  rsm__affected *affected = g->affected;
+  bool listed;
+  rsm_app app;
+  if (!group->user_count && !group->registered) return RSM_OK; /* the service that carries us, and the like */
+  rsm_status status =
+      rsm__service_group_app(&affected->groups, group, g->session->lookup, g->task, &listed, &app, reterr);
+  if (status != RSM_OK || !listed) return status;
+  status = rsm__service_group_mask(&affected->groups, group, &g->session->filters, g->session->lookup, g->task, &app,
+                                   reterr);
+  if (status == RSM_OK) status = rsm__list_add_copy(affected->list, &app, reterr);
+  return status == RSM_OK ? add_live(affected, &(rsm__live){.service = group}, reterr) : status;
 }
 
 /* Loop devices, swap, mounts: they use the file and nobody can be asked. */
@@ -203,13 +204,24 @@ static rsm_status add_kernel_users(gathering *g, rsm_list *list, rsm_error *rete
 /* Of an entry's status these say how it is or was kept, not what was done. */
 enum { NOT_HISTORY = RSM_APP_RUNNING | RSM_APP_SHUTDOWN_MASKED | RSM_APP_RESTART_MASKED };
 
+/* The entry of the list that is now what a journal's entry was. */
+static rsm_app *listed_as(const rsm__affected *affected, const rsm__entry *entry) {
+  for (size_t i = 0; entry->service.name && i < affected->live_count; i++) {
+    const rsm__service_group *group = affected->live[i].service;
+    if (group && rsm__service_id_equal(rsm__service_group_id(group), &entry->service)) return &affected->list->apps[i];
+  }
+  if (entry->service.name) return NULL;
+  return rsm__list_find(affected->list,
+                        entry->fate == RSM__FATE_RESTARTED ? &entry->app.restarted_as : &entry->app.process);
+}
+
 /* What this session stopped stays in the list; where it was started again and uses the files, its entry tells so. */
-static rsm_status add_remembered(const rsm__builtin *session, rsm_list *list, rsm_error *reterr) {
+static rsm_status add_remembered(const rsm__builtin *session, const rsm__affected *affected, rsm_error *reterr) {
+  rsm_list *list = affected->list;
   for (size_t i = 0; i < session->journal.count; i++) {
     const rsm__entry *entry = session->journal.entries[i];
     if (entry->fate == RSM__FATE_PLANNED || entry->fate == RSM__FATE_ASKED) continue;
-    const rsm_process *now = entry->fate == RSM__FATE_RESTARTED ? &entry->app.restarted_as : &entry->app.process;
-    rsm_app *listed = rsm__list_find(list, now);
+    rsm_app *listed = listed_as(affected, entry);
     if (listed) {
       listed->status |= entry->app.status & ~(uint32_t)NOT_HISTORY;
       continue;
@@ -221,37 +233,44 @@ static rsm_status add_remembered(const rsm__builtin *session, rsm_list *list, rs
   return RSM_OK;
 }
 
-static rsm_status make_list(gathering *g, rsm__task *task, bool keep_handles, rsm__affected *affected,
-                            rsm_error *reterr) {
+static rsm_status make_list(gathering *g, bool keep_handles, rsm_error *reterr) {
+  rsm__affected *affected = g->affected;
   rsm_status status = RSM_OK;
   affected->list = rsm__list_new();
   if (!affected->list) return rsm__fail_memory(reterr);
   for (size_t i = 0; status == RSM_OK && i < g->count; i++) {
-    if (task && rsm__task_cancelled(task)) return rsm__fail(reterr, RSM_CANCELLED, NULL, NULL);
-    status = add_app(g, affected, &g->items[i], keep_handles, reterr);
+    if (g->task && rsm__task_cancelled(g->task)) return rsm__fail(reterr, RSM_CANCELLED, NULL, NULL);
+    status = add_app(g, &g->items[i], keep_handles, reterr);
   }
+  if (status == RSM_OK) status = find_registered_services(g, reterr);
+  for (size_t i = 0; status == RSM_OK && i < affected->groups.count; i++)
+    status = add_service(g, affected->groups.items[i], reterr);
   for (size_t i = 0; status == RSM_OK && i < g->holders.unreadable_count; i++)
     status = rsm__list_add_unreadable(affected->list, &g->holders.unreadable[i], reterr);
   if (status == RSM_OK) status = add_kernel_users(g, affected->list, reterr);
-  if (status == RSM_OK) status = add_remembered(g->session, affected->list, reterr);
+  if (status == RSM_OK) status = add_remembered(g->session, affected, reterr);
   affected->list->complete = affected->list->complete && g->holders.complete;
   affected->list->reboot_reasons = rsm__plan_reasons(affected->list);
   return status;
 }
 
-rsm_status rsm__affected_find(rsm__builtin *session, rsm__task *task, bool keep_handles, rsm__affected *ret_affected,
-                              rsm_error *reterr) {
+rsm_status rsm__affected_find(rsm__builtin *session, rsm__services *services, rsm__task *task, bool keep_handles,
+                              rsm__affected *ret_affected, rsm_error *reterr) {
   RSM_CLEAN(gathering_done) gathering g = {.session = session, .task = task};
   RSM_CLEAN(rsm__affected_done) rsm__affected affected = {0};
+  g.affected = &affected;
+  affected.groups = (rsm__service_groups){.services = services, .arena = &affected.arena};
   rsm_status status = rsm__enrollment_read(session->stored.dir, &g.enrollment, reterr);
   if (status == RSM_OK) status = find_holders(&g, task, reterr);
   if (status == RSM_OK) status = merge_found(&g, reterr);
   if (status == RSM_OK)
-    status = rsm__classifier_init(&g.classifier, session->stoppable, session->stoppable_count, reterr);
+    status =
+        rsm__classifier_init(&g.classifier, session->stoppable, session->stoppable_count, &affected.groups, reterr);
   g.budget = rsm__process_budget();
-  if (status == RSM_OK) status = make_list(&g, task, keep_handles, &affected, reterr);
+  if (status == RSM_OK) status = make_list(&g, keep_handles, reterr);
   if (status != RSM_OK) return status;
   *ret_affected = affected;
+  ret_affected->groups.arena = &ret_affected->arena;
   affected = (rsm__affected){0};
   return RSM_OK;
 }

@@ -10,6 +10,7 @@
 #include "builtin/resources.h"
 #include "builtin/store.h"
 #include "core/manager.h"
+#include "os/service.h"
 #include "os/task.h"
 
 typedef struct rsm__builtin {
@@ -32,7 +33,9 @@ typedef struct rsm__builtin {
 typedef struct rsm__operation {
   rsm__builtin *session;
   rsm__task *task;
-  rsm__op_request request; /* `confirmed` is our own copy */
+  rsm__op_request request; /* what is confirmed is our own copy */
+  rsm__arena arena;        /* of that copy */
+  rsm__services *services; /* the task's own, while it runs */
   rsm_event event;         /* written by the task before it yields */
   _Atomic unsigned percent;
   /* written by the task, read by the owner once it is done */

@@ -6,12 +6,11 @@
 #include "core/plan.h"
 #include "os/launch.h"
 #include "os/registration.h"
-#include "os/service.h"
 #include "os/user.h"
 
 rsm_status rsm__classifier_init(rsm__classifier *classifier, const rsm_process *stoppable, size_t count,
-                                rsm_error *reterr) {
-  *classifier = (rsm__classifier){.stoppable = stoppable, .stoppable_count = count};
+                                rsm__service_groups *groups, rsm_error *reterr) {
+  *classifier = (rsm__classifier){.stoppable = stoppable, .stoppable_count = count, .groups = groups};
   return rsm__process_ancestors(&classifier->arena, &classifier->ancestors, &classifier->ancestor_count, reterr);
 }
 
@@ -38,6 +37,39 @@ static void make_critical(rsm_app *app, uint32_t reason, const char *note) {
   app->note = note;
 }
 
+/* Is it the main process of the unit that carries us? Its manager knows; where it cannot be asked, descent tells. */
+static bool is_our_main(const rsm__classifier *classifier, const rsm__service_group *group,
+                        const rsm__subject *subject) {
+  if (group->status == RSM_OK && group->facts.main.pid)
+    return rsm_process_equal(&subject->app.process, &group->facts.main);
+  return rsm__plan_is_main(&subject->app.process, &subject->facts.parent, classifier->ancestors,
+                           classifier->ancestor_count, group->place.id.user_manager);
+}
+
+/* A process in a service: one of the service's, or an application all the same. */
+static rsm_status set_service(const rsm__classifier *classifier, const rsm__service_place *place, rsm__subject *subject,
+                              rsm_error *reterr) {
+  rsm__service_group *group;
+  rsm_status status = rsm__service_groups_get(classifier->groups, place, &group, reterr);
+  if (status != RSM_OK) return status;
+  switch (rsm__service_verdict_of(group)) {
+  case RSM__VERDICT_SERVICE:
+    subject->service = group;
+    break;
+  case RSM__VERDICT_UNREACHABLE: /* the core of a session is told by what it is, not that it cannot be asked */
+    if (!subject->facts.session_core) subject->service = group;
+    break;
+  case RSM__VERDICT_OURS:
+    if (is_our_main(classifier, group, subject))
+      make_critical(&subject->app, RSM_REBOOT_DETECTED_SELF,
+                    "the main process of the service that the installer runs in");
+    break;
+  case RSM__VERDICT_APPLICATION:
+    break;
+  }
+  return RSM_OK;
+}
+
 static rsm_status set_type(const rsm__classifier *classifier, const rsm__process *process, rsm__arena *arena,
                            rsm__subject *subject, rsm_error *reterr) {
   rsm_app *app = &subject->app;
@@ -46,31 +78,18 @@ static rsm_status set_type(const rsm__classifier *classifier, const rsm__process
     make_critical(app, RSM_REBOOT_DETECTED_SELF, "the installer itself, or what carries it");
     return RSM_OK;
   }
-  if (app->process.pid == 1 || facts->kernel_thread || facts->session_core) {
+  if (app->process.pid == 1 || facts->kernel_thread) {
     make_critical(app, RSM_REBOOT_CRITICAL_PROCESS, facts->session_core);
     return RSM_OK;
   }
-  rsm__service service;
-  rsm_status status = rsm__service_of(process, arena, &service, reterr);
-  if (status != RSM_OK) return status;
-  if (service.carries_us && rsm__plan_is_main(&app->process, &facts->parent, classifier->ancestors,
-                                              classifier->ancestor_count, service.user_manager)) {
-    make_critical(app, RSM_REBOOT_DETECTED_SELF, "the main process of the service that the installer runs in");
-    return RSM_OK;
-  }
-  if (service.name && !service.carries_us) {
-    rsm_error why;
-    app->type = RSM_APP_SERVICE;
-    app->service = service.name;
-    app->restartable = true;
-    app->restart_by = RSM_RESTART_BY_SERVICE;
-    if (rsm__service_control(&why) != RSM_OK) {
-      app->reboot_reasons |= RSM_REBOOT_PERMISSION_DENIED;
-      app->note = rsm__arena_strdup(arena, why.detail);
-    }
-  } else {
+  rsm__service_place place;
+  rsm_status status = rsm__service_of(process, arena, &place, reterr);
+  if (status == RSM_OK && place.id.name) status = set_service(classifier, &place, subject, reterr);
+  if (status != RSM_OK || subject->service || app->type == RSM_APP_CRITICAL) return status;
+  if (facts->session_core)
+    make_critical(app, RSM_REBOOT_CRITICAL_PROCESS, facts->session_core);
+  else
     app->type = facts->has_terminal ? RSM_APP_CONSOLE : RSM_APP_UNKNOWN;
-  }
   return RSM_OK;
 }
 
@@ -101,8 +120,7 @@ static void set_permission(const rsm__process *process, rsm__subject *subject) {
     app->reboot_reasons |= RSM_REBOOT_SESSION_MISMATCH;
     if (!app->note) app->note = "it runs in another pid or user namespace";
   }
-  if (app->type != RSM_APP_SERVICE && rsm__process_permit(process, NULL) == RSM_ACCESS_DENIED)
-    app->reboot_reasons |= RSM_REBOOT_PERMISSION_DENIED;
+  if (rsm__process_permit(process, NULL) == RSM_ACCESS_DENIED) app->reboot_reasons |= RSM_REBOOT_PERMISSION_DENIED;
 }
 
 rsm_status rsm__classify(const rsm__classifier *classifier, const rsm__process *process, rsm__arena *arena,
@@ -123,9 +141,9 @@ rsm_status rsm__classify(const rsm__classifier *classifier, const rsm__process *
   status = set_type(classifier, process, arena, &subject, reterr);
   if (status != RSM_OK) return status;
   rsm_app *app = &subject.app;
-  if (!(app->reboot_reasons & RSM_REBOOT_DETECTED_SELF)) set_permission(process, &subject); /* self stands alone */
-  if (app->type != RSM_APP_CRITICAL && app->type != RSM_APP_SERVICE)
-    status = set_restart(process, arena, &subject, reterr);
+  bool own = !subject.service; /* a service's permission and restart are its manager's */
+  if (own && !(app->reboot_reasons & RSM_REBOOT_DETECTED_SELF)) set_permission(process, &subject); /* self: alone */
+  if (own && app->type != RSM_APP_CRITICAL) status = set_restart(process, arena, &subject, reterr);
   if (status == RSM_OK) *ret_subject = subject;
   return status;
 }

@@ -2,8 +2,8 @@
 #ifndef RSM_BUILTIN_CLASSIFY_H
 #define RSM_BUILTIN_CLASSIFY_H
 
+#include "builtin/services.h"
 #include "os/process.h"
-#include "rsm.h"
 
 typedef struct rsm__classifier {
   rsm__arena arena;
@@ -11,15 +11,17 @@ typedef struct rsm__classifier {
   size_t ancestor_count;
   const rsm_process *stoppable; /* ancestors that may be stopped all the same */
   size_t stoppable_count;
+  rsm__service_groups *groups; /* borrowed: asks each service's manager once */
 } rsm__classifier;
 
 rsm_status rsm__classifier_init(rsm__classifier *classifier, const rsm_process *stoppable, size_t count,
-                                rsm_error *reterr);
+                                rsm__service_groups *groups, rsm_error *reterr);
 void rsm__classifier_done(rsm__classifier *classifier);
 
 typedef struct rsm__subject {
   rsm__process_facts facts;
-  rsm_app app; /* all but its uses; text in the arena */
+  rsm_app app;                 /* all but its uses; text in the arena */
+  rsm__service_group *service; /* the service that it is a process of; then app is not a complete entry. NULL: none */
 } rsm__subject;
 
 /* RSM_NOT_FOUND: it ended meanwhile. */

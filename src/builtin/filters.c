@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/error.h"
 #include "core/plan.h"
+#include "os/service.h"
 
 void rsm__filters_done(rsm__filters *filters) {
   rsm__filter_list_done(&filters->given);
@@ -33,9 +35,26 @@ static rsm_status begin_change(const rsm__filters *filters, const rsm_filter *fi
   return status;
 }
 
+/* The short name of the service that is meant; of one that nobody knows (yet), of what was typed. */
+static rsm_status add_real_service(rsm__filters *filters, const rsm_filter *given, rsm_error *reterr) {
+  RSM_CLEAN_ARENA rsm__arena arena = {0};
+  rsm__services *services;
+  rsm__service_id id = {.name = given->service};
+  rsm_status status = rsm__services_new(NULL, &services, reterr);
+  if (status != RSM_OK) return status;
+  status = rsm__service_resolve(services, given->service, &arena, &id, reterr);
+  rsm__services_free(services);
+  if (rsm__is_shortage(status)) return status;
+  const char *name = rsm__service_short_name(id.name, &arena);
+  if (!name) return rsm__fail_memory(reterr);
+  if (strcmp(name, given->service) == 0) return RSM_OK;
+  return rsm__filter_add(&filters->real, &(rsm_filter){.service = name, .action = given->action}, reterr);
+}
+
 static rsm_status add_real(rsm__filters *filters, rsm__lookup *lookup, const rsm_filter *given, rsm_error *reterr) {
   RSM_CLEAN_ARENA rsm__arena arena = {0};
   const char *real = NULL;
+  if (given->service) return add_real_service(filters, given, reterr);
   if (!given->exe) return RSM_OK;
   rsm_status status = rsm__lookup_real(lookup, &given->exe, 1, &arena, &real, reterr);
   if (status != RSM_OK || !real || strcmp(real, given->exe) == 0) return status;

@@ -8,7 +8,7 @@
 
 typedef struct rsm__filters {
   rsm_filter_list given; /* as named, made absolute */
-  rsm_filter_list real;  /* program files whose real path is another; with the same actions */
+  rsm_filter_list real;  /* program files whose real path, services whose short name is another; the same actions */
 } rsm__filters;
 
 void rsm__filters_done(rsm__filters *filters);

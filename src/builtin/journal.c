@@ -67,7 +67,11 @@ static void get_app(rsm__cursor *cursor, rsm__arena *arena, rsm_app *app) {
 
 static void put_entry(rsm__buffer *buffer, const rsm__entry *entry, bool in_memory) {
   put_app(buffer, &entry->app);
-  rsm__buffer_put_u32(buffer, entry->depth);
+  rsm__put_service(buffer, &entry->service);
+  rsm__buffer_put_u32(buffer, entry->place.depth);
+  rsm__buffer_put_u8(buffer, entry->place.held);
+  rsm__buffer_put_u8(buffer, entry->place.first_up);
+  rsm__buffer_put_text(buffer, entry->base);
   rsm__buffer_put_u32(buffer, entry->parent);
   rsm__buffer_put_u8(buffer, entry->registered);
   rsm__buffer_put_texts(buffer, entry->args, entry->arg_count);
@@ -82,7 +86,11 @@ static void put_entry(rsm__buffer *buffer, const rsm__entry *entry, bool in_memo
 
 static void get_entry(rsm__cursor *cursor, rsm__arena *arena, rsm__entry *entry) {
   get_app(cursor, arena, &entry->app);
-  entry->depth = rsm__cursor_u32(cursor);
+  entry->service = rsm__get_service(cursor, arena);
+  entry->place.depth = rsm__cursor_u32(cursor);
+  entry->place.held = rsm__cursor_u8(cursor) != 0;
+  entry->place.first_up = rsm__cursor_u8(cursor) != 0;
+  entry->base = rsm__cursor_text(cursor, arena);
   entry->parent = rsm__cursor_u32(cursor);
   entry->registered = rsm__cursor_u8(cursor) != 0;
   entry->args = rsm__cursor_texts(cursor, arena, &entry->arg_count);
@@ -101,14 +109,19 @@ static rsm_status append(rsm__journal *journal, const rsm__buffer *content, rsm_
   return rsm__file_append(journal->file, record.data, record.length, reterr);
 }
 
-/* A process is its newest entry's concern alone: an older one, of a round that did not stop it, is as if it had never
- * been planned. Else it would be started once for each. */
+static bool same_application(const rsm__entry *a, const rsm__entry *b) {
+  if (a->service.name || b->service.name) return rsm__service_id_equal(&a->service, &b->service);
+  return rsm_process_equal(&a->app.process, &b->app.process);
+}
+
+/* Who runs again (a process never does), and is to be stopped once more, is its newest entry's concern alone: an older
+ * one is as if it had never been planned. Else it would be started once for each. */
 static void supersede(rsm__journal *journal, size_t first) {
   for (size_t i = 0; i < first; i++) {
     rsm__entry *old = journal->entries[i];
-    if (old->fate != RSM__FATE_PLANNED && old->fate != RSM__FATE_ASKED && old->fate != RSM__FATE_ALIVE) continue;
+    if (old->fate == RSM__FATE_RESTARTED || old->fate == RSM__FATE_GONE) continue;
     for (size_t k = first; k < journal->count; k++) {
-      if (!rsm_process_equal(&old->app.process, &journal->entries[k]->app.process)) continue;
+      if (!same_application(old, journal->entries[k])) continue;
       old->fate = RSM__FATE_PLANNED;
       old->round = 0;
     }
@@ -254,6 +267,12 @@ bool rsm__entry_is_down(const rsm__entry *entry) {
   return entry->fate == RSM__FATE_STOPPED || entry->fate == RSM__FATE_FAILED || entry->fate == RSM__FATE_LEFT;
 }
 
+rsm__entry *rsm__journal_find_service(const rsm__journal *journal, const rsm__service_id *id) {
+  for (size_t i = journal->count; i-- > 0;)
+    if (rsm__service_id_equal(&journal->entries[i]->service, id)) return journal->entries[i];
+  return NULL;
+}
+
 bool rsm__journal_owes(const rsm__journal *journal) {
   for (size_t i = 0; i < journal->count; i++)
     if (journal->entries[i]->fate == RSM__FATE_STOPPED || journal->entries[i]->fate == RSM__FATE_ASKED) return true;
@@ -287,13 +306,44 @@ static rsm_status settle_one(rsm__journal *journal, rsm__entry *entry, rsm__task
   return RSM_OK;
 }
 
+/* Waits while the service is said to run although it was asked: its manager stops what depends on it first. */
+static rsm_status settle_service(rsm__journal *journal, rsm__entry *entry, rsm__services *services, rsm__task *task,
+                                 bool wait, rsm_error *reterr) {
+  uint64_t until = wait && entry->fate == RSM__FATE_ASKED ? entry->asked_at + entry->grace_ms : 0;
+  for (;;) {
+    rsm__service_activity activity = RSM__SERVICE_DOWN;
+    rsm_status status = rsm__service_look(services, &entry->service, &activity, reterr);
+    if (status != RSM_OK && status != RSM_NO_SUCH_SERVICE) return status;
+    bool in_time = rsm__clock_ms() < until && !(task && rsm__task_cancelled(task));
+    if (activity == RSM__SERVICE_DOWN || (activity != RSM__SERVICE_RUNNING && !in_time))
+      return rsm__journal_mark(journal, entry, RSM__FATE_STOPPED, reterr);
+    if (!in_time && until && !(task && rsm__task_cancelled(task)))
+      return rsm__journal_mark(journal, entry, RSM__FATE_ALIVE, reterr);
+    if (!in_time) return RSM_OK;
+    rsm__services_wait(services, until);
+  }
+}
+
+static void free_services(rsm__services **services) {
+  *services = rsm__services_free(*services);
+}
+
+static bool is_open_question(const rsm__journal *journal, const rsm__entry *entry) {
+  return entry->fate == RSM__FATE_ASKED || entry->fate == RSM__FATE_ALIVE ||
+         (entry->fate == RSM__FATE_PLANNED && round_was_asked(journal, entry->round));
+}
+
 rsm_status rsm__journal_settle(rsm__journal *journal, rsm__task *task, bool wait, rsm_error *reterr) {
+  RSM_CLEAN(free_services) rsm__services *services = NULL;
   rsm_status status = RSM_OK;
   for (size_t i = 0; status == RSM_OK && i < journal->count; i++) {
     rsm__entry *entry = journal->entries[i];
-    bool open = entry->fate == RSM__FATE_ASKED || entry->fate == RSM__FATE_ALIVE ||
-                (entry->fate == RSM__FATE_PLANNED && round_was_asked(journal, entry->round));
-    if (open) status = settle_one(journal, entry, task, wait, reterr);
+    if (!is_open_question(journal, entry)) continue;
+    if (entry->service.name && !services) status = rsm__services_new(task, &services, reterr);
+    if (status == RSM_OK && entry->service.name)
+      status = settle_service(journal, entry, services, task, wait, reterr);
+    else if (status == RSM_OK)
+      status = settle_one(journal, entry, task, wait, reterr);
   }
   return status;
 }

@@ -9,6 +9,7 @@
 #include "builtin/store.h"
 #include "core/list.h"
 #include "core/plan.h"
+#include "os/service.h"
 #include "os/task.h"
 
 typedef enum rsm__fate {
@@ -25,9 +26,11 @@ typedef enum rsm__fate {
 
 typedef struct rsm__entry {
   rsm_app app; /* as it was listed, its status kept current */
-  unsigned depth;
-  uint32_t parent; /* 1 + index of its nearest ancestor in the journal; 0 none */
-  uint32_t round;  /* of shutdown: 1, 2, ...; 0: planned again in a later one */
+  rsm__plan_place place;
+  rsm__service_id service; /* of a service, or of what would start one; else name NULL */
+  const char *base;        /* of a service that stops for another one's sake: that one's full name; else NULL */
+  uint32_t parent;         /* 1 + index of its nearest ancestor in the journal; 0 none */
+  uint32_t round;          /* of shutdown: 1, 2, ...; 0: planned again in a later one */
   bool registered;
   const char *const *args; /* as registered */
   size_t arg_count;
@@ -67,6 +70,8 @@ rsm_status rsm__journal_plan(rsm__journal *journal, size_t first, bool in_memory
 /* Records an entry's new fate, with the process it was restarted as. */
 rsm_status rsm__journal_mark(rsm__journal *journal, rsm__entry *entry, rsm__fate fate, rsm_error *reterr);
 
+/* The newest entry of a service; NULL: there is none. */
+rsm__entry *rsm__journal_find_service(const rsm__journal *journal, const rsm__service_id *id);
 /* Is it down, and nothing has been decided about it? Then the session owes a restart. */
 bool rsm__journal_owes(const rsm__journal *journal);
 /* Is it down: stopped, failed to start, or left? */
@@ -77,7 +82,8 @@ void rsm__journal_start_name(const rsm__entry *entry, char *buf, size_t size);
 rsm_status rsm__journal_started(rsm__dir *session, const rsm__entry *entry, rsm_process *ret_process,
                                 rsm_error *reterr);
 /* Entries that were asked, or planned in a round in which somebody was asked: look whether they have ended since.
- * Waits, (wait) for those that were asked, while their grace lasts; the others are looked at once. */
+ * Waits, (wait) for those that were asked, while their grace lasts; the others are looked at once. A service that is on
+ * its way down counts as down: its manager brings it there, whatever becomes of us. */
 rsm_status rsm__journal_settle(rsm__journal *journal, rsm__task *task, bool wait, rsm_error *reterr);
 
 #endif

@@ -10,27 +10,29 @@
 
 static rsm_status run_list(rsm__operation *op, rsm_error *reterr) {
   RSM_CLEAN(rsm__affected_done) rsm__affected affected = {0};
-  rsm_status status = rsm__affected_find(op->session, op->task, false, &affected, reterr);
+  rsm_status status = rsm__affected_find(op->session, op->services, op->task, false, &affected, reterr);
   if (status != RSM_OK) return status;
   op->list = affected.list;
   affected.list = NULL;
   return RSM_OK;
 }
 
-static void run(rsm__task *task, void *argument) {
-  rsm__operation *op = argument;
-  (void)task;
+static rsm_status run_kind(rsm__operation *op, rsm_error *reterr) {
   switch (op->request.kind) {
   case RSM__OP_LIST:
-    op->status = run_list(op, &op->error);
-    break;
+    return run_list(op, reterr);
   case RSM__OP_SHUTDOWN:
-    op->status = rsm__stop_run(op, &op->error);
-    break;
-  case RSM__OP_RESTART:
-    op->status = rsm__start_run(op, &op->error);
-    break;
+    return rsm__stop_run(op, reterr);
+  default:
+    return rsm__start_run(op, reterr);
   }
+}
+
+static void run(rsm__task *task, void *argument) {
+  rsm__operation *op = argument;
+  op->status = rsm__services_new(task, &op->services, &op->error);
+  if (op->status == RSM_OK) op->status = run_kind(op, &op->error);
+  op->services = rsm__services_free(op->services);
   if (op->status == RSM_OK) op->percent = 100;
 }
 
@@ -56,13 +58,27 @@ void rsm__operation_cancel(void *session_state) {
 static void free_operation(rsm__operation *op) {
   rsm_list_free(op->list);
   rsm_report_free(op->report);
-  rsm__free((rsm_process *)op->request.shutdown.confirmed);
+  rsm__arena_done(&op->arena);
   rsm__free(op);
 }
 
 static rsm_status check_state(const rsm__builtin *session, const rsm__op_request *request, rsm_error *reterr) {
   if (request->kind == RSM__OP_RESTART && !session->shutdown_called)
     return rsm__fail(reterr, RSM_OUT_OF_SEQUENCE, NULL, NULL);
+  return RSM_OK;
+}
+
+/* What the caller may free once we have begun. */
+static rsm_status copy_confirmed(rsm__operation *op, const rsm_shutdown_options *options, rsm_error *reterr) {
+  size_t count = options->confirmed_count, service_count = options->confirmed_service_count;
+  rsm_process *processes = count ? rsm__arena_alloc(&op->arena, count * sizeof *processes) : NULL;
+  const char **services = service_count ? rsm__arena_alloc(&op->arena, service_count * sizeof *services) : NULL;
+  if ((count && !processes) || (service_count && !services)) return rsm__fail_memory(reterr);
+  if (count) memcpy(processes, options->confirmed, count * sizeof *processes);
+  for (size_t i = 0; i < service_count; i++)
+    if (!(services[i] = rsm__arena_strdup(&op->arena, options->confirmed_services[i]))) return rsm__fail_memory(reterr);
+  op->request.shutdown.confirmed = processes;
+  op->request.shutdown.confirmed_services = services;
   return RSM_OK;
 }
 
@@ -74,12 +90,8 @@ rsm_status rsm__operation_begin(void *state, const rsm__op_request *request, voi
   if (!op) return rsm__fail_memory(reterr);
   op->session = session;
   op->request = *request;
-  op->request.shutdown.confirmed = NULL;
-  size_t size = request->shutdown.confirmed_count * sizeof *request->shutdown.confirmed;
-  rsm_process *confirmed = size ? rsm__malloc(size) : NULL;
-  if (confirmed) memcpy(confirmed, request->shutdown.confirmed, size);
-  op->request.shutdown.confirmed = confirmed;
-  status = size && !confirmed ? rsm__fail_memory(reterr) : rsm__task_new(run, op, &op->task, reterr);
+  status = copy_confirmed(op, &request->shutdown, reterr);
+  if (status == RSM_OK) status = rsm__task_new(run, op, &op->task, reterr);
   if (status != RSM_OK) {
     free_operation(op);
     return status;

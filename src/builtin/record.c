@@ -38,3 +38,17 @@ rsm_process rsm__get_process(rsm__cursor *cursor) {
   process.instance = rsm__cursor_u64(cursor);
   return process;
 }
+
+void rsm__put_service(rsm__buffer *buffer, const rsm__service_id *id) {
+  rsm__buffer_put_text(buffer, id->name);
+  rsm__buffer_put_u8(buffer, id->user_manager);
+  rsm__buffer_put_u32(buffer, id->owner);
+}
+
+rsm__service_id rsm__get_service(rsm__cursor *cursor, rsm__arena *arena) {
+  rsm__service_id id;
+  id.name = rsm__cursor_text(cursor, arena);
+  id.user_manager = rsm__cursor_u8(cursor) != 0;
+  id.owner = rsm__cursor_u32(cursor);
+  return id;
+}

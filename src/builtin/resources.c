@@ -9,7 +9,6 @@
 #include "base/error.h"
 #include "builtin/record.h"
 #include "os/process.h"
-#include "os/service.h"
 
 static const uint32_t RESOURCES_VERSION = 1;
 static const char PREFIX[] = "resources-";
@@ -35,6 +34,8 @@ static rsm_status read_batch(rsm__enrollment *enrollment, rsm__cursor *batch, rs
       item.name = rsm__cursor_text(batch, &enrollment->arena);
       item.real = rsm__cursor_text(batch, &enrollment->arena);
       if (!item.name || kind > RSM_RESOURCE_SERVICE) break;
+      if (kind == RSM_RESOURCE_SERVICE) item.service = rsm__get_service(batch, &enrollment->arena);
+      if (kind == RSM_RESOURCE_SERVICE && !item.service.name) break;
     }
     if (batch->failed) break;
     if (rsm__grow(&enrollment->items, &enrollment->capacity, enrollment->count + 1, sizeof item) < 0)
@@ -104,6 +105,25 @@ static rsm_status put_process(rsm__buffer *batch, const rsm_process *named, rsm_
   return RSM_OK;
 }
 
+/* The name as given, and whom it meant when it was registered. */
+static rsm_status put_services(rsm__buffer *batch, const rsm_resources *resources, rsm_error *reterr) {
+  RSM_CLEAN_ARENA rsm__arena arena = {0};
+  rsm__services *services;
+  rsm_status status = rsm__services_new(NULL, &services, reterr);
+  if (status != RSM_OK) return status;
+  for (size_t i = 0; status == RSM_OK && i < resources->service_count; i++) {
+    rsm__service_id id;
+    status = rsm__service_resolve(services, resources->services[i], &arena, &id, reterr);
+    if (status != RSM_OK) break;
+    rsm__buffer_put_u8(batch, RSM_RESOURCE_SERVICE);
+    rsm__buffer_put_text(batch, resources->services[i]);
+    rsm__buffer_put_text(batch, NULL);
+    rsm__put_service(batch, &id);
+  }
+  rsm__services_free(services);
+  return status;
+}
+
 static rsm_status append_batch(rsm__writer *writer, rsm__dir *session, const rsm__buffer *batch, rsm_error *reterr) {
   RSM_CLEAN_BUFFER rsm__buffer record = {0};
   rsm__record_frame(&record, batch);
@@ -132,15 +152,12 @@ rsm_status rsm__writer_enroll(rsm__writer *writer, rsm__dir *session, rsm__looku
   rsm__put_process(&batch, &writer->self);
   rsm__buffer_put_u8(&batch, resources->working_directories);
   rsm_status status = RSM_OK;
-  if (resources->service_count) {
-    status = rsm__service_control(reterr);
-    if (status != RSM_OK && reterr) snprintf(reterr->subject, sizeof reterr->subject, "%s", resources->services[0]);
-  }
+  if (resources->service_count) status = put_services(&batch, resources, reterr);
   for (size_t i = 0; status == RSM_OK && i < resources->process_count; i++)
     status = put_process(&batch, &resources->processes[i], reterr);
   if (status == RSM_OK && resources->file_count) status = put_files(&batch, lookup, resources, reterr);
   if (status != RSM_OK) return status;
-  if (resources->file_count + resources->process_count == 0) {
+  if (resources->file_count + resources->process_count + resources->service_count == 0) {
     /* Nothing to add: but a session that has ended is told so all the same. */
     if (rsm__dir_is_removed(session))
       return rsm__fail(reterr, RSM_INVALID_HANDLE, NULL, "the primary installer has ended the session");

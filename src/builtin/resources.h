@@ -6,12 +6,14 @@
 #include "builtin/store.h"
 #include "core/list.h"
 #include "os/files.h"
+#include "os/service.h"
 
 typedef struct rsm__enrolled {
   rsm_resource_kind kind;
   const char *name; /* absolute path, or service */
   const char *real; /* of a file: its real path when it was registered; NULL unknown */
   rsm_process process;
+  rsm__service_id service; /* as its manager named it */
   rsm_process by;
   bool working_directories;
 } rsm__enrolled;
@@ -33,7 +35,8 @@ typedef struct rsm__writer {
   rsm__file *file; /* made at the first registration */
 } rsm__writer;
 
-/* Checks everything, then appends it in one record. */
+/* Checks everything, then appends it in one record. RSM_NOT_FOUND, RSM_NO_SUCH_SERVICE, RSM_NOT_SUPPORTED: reterr names
+ * what. */
 rsm_status rsm__writer_enroll(rsm__writer *writer, rsm__dir *session, rsm__lookup *lookup,
                               const rsm_resources *resources, rsm_error *reterr);
 void rsm__writer_done(rsm__writer *writer);

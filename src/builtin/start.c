@@ -7,8 +7,10 @@
  * rsm__lock_acquire    | a start under way elsewhere        | at most LOCK_MS
  * rsm__journal_settle  | those asked, not known to be down  | for the rest of their grace
  * rsm__launch_start    | one program                        | until it runs; 10 s at most
+ * rsm__service_start   | one service                        | until it is up; as long as its manager gives it
  * SPDX-License-Identifier: MIT */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -48,7 +50,21 @@ static void mask_again(const restart *r, rsm__entry *entry) {
   rsm__filters_mask(&r->op->session->filters, &entry->app);
 }
 
-static rsm_left_why decide(const restart *r, const rsm__entry *entry) {
+static rsm_left_why decide(const restart *r, const rsm__entry *entry, size_t depth);
+
+/* Why the service is left, on which this one depends or which it would start. A socket whose service serves one
+ * connection and is gone with that, or a timer, is of use all the same. */
+static rsm_left_why why_base_is_left(const restart *r, const rsm__entry *entry, size_t depth) {
+  if (!entry->base || depth > r->count) return RSM_LEFT_NONE; /* services may depend on each other in a circle */
+  rsm__service_id id = entry->service;
+  id.name = entry->base;
+  const rsm__entry *base = rsm__journal_find_service(r->journal, &id);
+  if (!base || !rsm__entry_is_down(base)) return RSM_LEFT_NONE;
+  rsm_left_why why = decide(r, base, depth + 1);
+  return entry->place.held && why != RSM_LEFT_RESTART_MASKED ? RSM_LEFT_NONE : why;
+}
+
+static rsm_left_why decide(const restart *r, const rsm__entry *entry, size_t depth) {
   const rsm__entry *ancestor = parent_of(r, entry);
   while (ancestor && ancestor->fate != RSM__FATE_RESTARTED) ancestor = parent_of(r, ancestor);
   rsm__plan_candidate candidate = {.app = &entry->app,
@@ -57,7 +73,8 @@ static rsm_left_why decide(const restart *r, const rsm__entry *entry) {
                                    .obstacle = entry->obstacle,
                                    .other_user = entry->other_user,
                                    .parent_restarted = ancestor != NULL,
-                                   .like_parent = ancestor && same_program(entry, ancestor)};
+                                   .like_parent = ancestor && same_program(entry, ancestor),
+                                   .base = why_base_is_left(r, entry, depth)};
   return rsm__plan_restart(&candidate, r->unregistered);
 }
 
@@ -92,13 +109,22 @@ static rsm_status launch(restart *r, rsm__entry *entry, rsm__launched *ret_launc
   return status;
 }
 
+/* Its manager knows whether it runs already: so it is started once, whatever became of an earlier attempt. */
+static rsm_status start_service(restart *r, const rsm__entry *entry, rsm__launched *ret_launched, rsm_error *reterr) {
+  rsm_status status = rsm__service_start(r->op->services, &entry->service, &ret_launched->process, reterr);
+  if (status != RSM_CANCELLED) return status;
+  ret_launched->note = "was still on its way up";
+  return RSM_OK;
+}
+
 static rsm_status start_one(restart *r, rsm__entry *entry, rsm_error *reterr) {
   rsm__launched launched = {0};
   rsm_error why = {0};
   rsm__operation_emit(r->op, RSM_ACTION_START, &entry->app, NULL);
   if (rsm__task_cancelled(r->op->task)) return RSM_OK;
   entry->app.error = (rsm_error){0};
-  rsm_status status = launch(r, entry, &launched, &why);
+  rsm_status status =
+      entry->service.name ? start_service(r, entry, &launched, &why) : launch(r, entry, &launched, &why);
   if (status == RSM_OUT_OF_MEMORY) return rsm__fail_memory(reterr);
   r->done++;
   r->op->percent = rsm__plan_percent(r->done, r->count, false);
@@ -116,9 +142,18 @@ static rsm_status start_one(restart *r, rsm__entry *entry, rsm_error *reterr) {
   return status;
 }
 
+/* What cannot be started by hand may be up again because of what was: a target that marks a point of the boot. */
+static bool came_by_itself(const restart *r, const rsm__entry *entry, rsm_left_why why) {
+  rsm__service_activity activity;
+  if (!entry->service.name || why != RSM_LEFT_NOT_RESTORABLE) return false;
+  return rsm__service_look(r->op->services, &entry->service, &activity, NULL) == RSM_OK &&
+         activity == RSM__SERVICE_RUNNING;
+}
+
 static rsm_status leave_one(restart *r, rsm__entry *entry, rsm_left_why why, rsm_error *reterr) {
   r->done++;
   r->op->percent = rsm__plan_percent(r->done, r->count, false);
+  if (came_by_itself(r, entry, why)) return rsm__journal_mark(r->journal, entry, RSM__FATE_RESTARTED, reterr);
   entry->app.left_why = why;
   if (why == RSM_LEFT_NOT_RESTORABLE || why == RSM_LEFT_OTHER_USER) entry->app.note = entry->obstacle;
   return rsm__journal_mark(r->journal, entry, RSM__FATE_LEFT, reterr);
@@ -132,19 +167,25 @@ static rsm_status start_all(restart *r, bool followers, rsm_error *reterr) {
     if ((entry->parent != 0) != followers) continue;
     rsm__task_checkpoint(r->op->task);
     if (rsm__task_cancelled(r->op->task)) return RSM_OK;
-    mask_again(r, entry);
-    rsm_left_why why = decide(r, entry);
+    rsm_left_why why = decide(r, entry, 0);
     entry->app.left_why = RSM_LEFT_NONE;
     status = why == RSM_LEFT_NONE ? start_one(r, entry, reterr) : leave_one(r, entry, why, reterr);
   }
   return status;
 }
 
+static int compare_entries(const void *a, const void *b) {
+  const rsm__entry *x = *(rsm__entry *const *)a, *y = *(rsm__entry *const *)b;
+  return rsm__plan_compare_start(&x->app, &x->place, &y->app, &y->place);
+}
+
 static rsm_status collect(restart *r, rsm_error *reterr) {
   r->entries = rsm__calloc(r->journal->count, sizeof(rsm__entry *));
   if (!r->entries) return rsm__fail_memory(reterr);
-  for (size_t i = r->journal->count; i-- > 0;) /* the journal is in the order of stopping */
+  for (size_t i = 0; i < r->journal->count; i++)
     if (rsm__entry_is_down(r->journal->entries[i])) r->entries[r->count++] = r->journal->entries[i];
+  qsort(r->entries, r->count, sizeof(rsm__entry *), compare_entries);
+  for (size_t i = 0; i < r->count; i++) mask_again(r, r->entries[i]);
   return RSM_OK;
 }
 

@@ -2,7 +2,8 @@
  *
  * call                | purpose                          | blocks
  * rsm__affected_find  | before and after                 | as long as a listing takes
- * rsm__wait_any       | a rank's grace; after a kill     | until one ends, the deadline, or cancel
+ * rsm__members_wait   | a rank's grace; after a kill     | until one ends, the deadline, or cancel
+ * rsm__member_...     | one question, to a manager       | its limit: a few seconds
  * rsm__operation_emit | an event                         | until the owner steps again
  *
  * A process may end at any time: its handle tells, and ending is success. What remains: a process that starts to use
@@ -26,10 +27,7 @@ static void update_percent(rsm__round *round) {
 static void settle(rsm__round *round, rsm__member *member) {
   member->settled = true;
   round->settled++;
-  if (member->handle) {
-    member->handle = rsm__process_close(member->handle);
-    round->open_handles--;
-  }
+  rsm__member_release(round, member);
   update_percent(round);
 }
 
@@ -50,39 +48,10 @@ static rsm_status mark_alive(rsm__round *round, rsm__member *member, const rsm_e
   return status;
 }
 
-/* Makes room for one more handle by closing another member's: that one is found again by its identity. */
-static void make_room(rsm__round *round, const rsm__member *needy) {
-  for (size_t i = 0; i < round->count; i++) {
-    rsm__member *member = &round->members[i];
-    if (member == needy || !member->handle) continue;
-    member->handle = rsm__process_close(member->handle);
-    round->open_handles--;
-    return;
-  }
-}
-
-/* RSM_NOT_FOUND: it has ended. */
-static rsm_status hold(rsm__round *round, rsm__member *member, bool steal, rsm_error *reterr) {
-  if (member->handle) return rsm__process_alive(member->handle) ? RSM_OK : RSM_NOT_FOUND;
-  if (round->open_handles >= round->budget) {
-    if (!steal) return RSM_BUSY;
-    make_room(round, member);
-  }
-  rsm_status status = rsm__process_open(&member->entry->app.process, &member->handle, reterr);
-  if (status == RSM_BUSY && steal && round->open_handles > 0) {
-    make_room(round, member);
-    status = rsm__process_open(&member->entry->app.process, &member->handle, reterr);
-  }
-  if (status != RSM_OK) return status;
-  rsm__process_within(member->handle, round->op->session->lookup, round->op->task);
-  round->open_handles++;
-  return RSM_OK;
-}
-
 static rsm_status ask(rsm__round *round, rsm__member *member, uint32_t grace_ms, rsm_error *reterr) {
   rsm_error why = {0};
   rsm__entry *entry = member->entry;
-  rsm_status status = hold(round, member, true, &why);
+  rsm_status status = rsm__member_reach(round, member, true, &why);
   if (status == RSM_OK) {
     entry->asked_at = member->asked_at = rsm__clock_ms();
     entry->grace_ms = grace_ms;
@@ -94,7 +63,7 @@ static rsm_status ask(rsm__round *round, rsm__member *member, uint32_t grace_ms,
     }
     round->somebody_asked = true;
     member->asked = true;
-    status = rsm__process_ask(member->handle, &why);
+    status = rsm__member_ask(round, member, &why);
   }
   if (status == RSM_NOT_FOUND) return mark_ended(round, member, reterr);
   if (status != RSM_OK) return mark_alive(round, member, &why, reterr);
@@ -104,8 +73,8 @@ static rsm_status ask(rsm__round *round, rsm__member *member, uint32_t grace_ms,
 
 static rsm_status force(rsm__round *round, rsm__member *member, rsm_error *reterr) {
   rsm_error why = {0};
-  rsm_status status = hold(round, member, true, &why);
-  if (status == RSM_OK) status = rsm__process_kill(member->handle, &why);
+  rsm_status status = rsm__member_reach(round, member, true, &why);
+  if (status == RSM_OK) status = rsm__member_kill(round, member, &why);
   if (status == RSM_NOT_FOUND) return mark_ended(round, member, reterr);
   if (status != RSM_OK) return mark_alive(round, member, &why, reterr);
   member->killed = true;
@@ -116,13 +85,8 @@ static rsm_status force(rsm__round *round, rsm__member *member, rsm_error *reter
 
 static rsm_status give_up(rsm__round *round, rsm__member *member, rsm_error *reterr) {
   rsm_error why;
-  char subject[64];
-  if (hold(round, member, true, &why) == RSM_NOT_FOUND) return mark_ended(round, member, reterr);
-  snprintf(subject, sizeof subject, "pid %u", (unsigned)member->entry->app.process.pid);
-  if (member->killed)
-    rsm__fail(&why, RSM_TIMEOUT, subject, "it was killed but does not end: it waits for the system");
-  else
-    rsm__fail(&why, RSM_TIMEOUT, subject, "it did not stop within %.1f s", member->entry->grace_ms / 1000.0);
+  if (rsm__member_reach(round, member, true, &why) == RSM_NOT_FOUND) return mark_ended(round, member, reterr);
+  rsm__member_blame(round, member, &why);
   return mark_alive(round, member, &why, reterr);
 }
 
@@ -166,27 +130,23 @@ static rsm_status act(rsm__round *round, size_t from, size_t to, uint32_t grace_
   return status;
 }
 
+static rsm_status note_ended(rsm__round *round, size_t from, size_t to, bool steal, rsm_error *reterr) {
+  rsm_status status = RSM_OK;
+  for (size_t i = from; i < to && status == RSM_OK; i++) {
+    rsm__member *member = &round->members[i];
+    if (!member->settled && rsm__member_reach(round, member, steal, NULL) == RSM_NOT_FOUND)
+      status = mark_ended(round, member, reterr);
+  }
+  return status;
+}
+
 /* Waits for the living of the rank and notes who has ended. */
 static rsm_status wait_for(rsm__round *round, size_t from, size_t to, uint32_t wait_ms, rsm_error *reterr) {
-  size_t count = to - from;
-  RSM_CLEAN_FREE rsm__process **handles = rsm__calloc(count, sizeof *handles);
-  RSM_CLEAN_FREE bool *ended = rsm__calloc(count, sizeof *ended);
-  if (!handles || !ended) return rsm__fail_memory(reterr);
-  rsm_status status = RSM_OK;
   size_t settled = round->settled;
-  for (size_t i = 0; i < count && status == RSM_OK; i++) {
-    rsm__member *member = &round->members[from + i];
-    if (member->settled) continue;
-    if (hold(round, member, false, NULL) == RSM_NOT_FOUND)
-      status = mark_ended(round, member, reterr);
-    else
-      handles[i] = member->handle;
-  }
+  rsm_status status = note_ended(round, from, to, false, reterr);
   if (status != RSM_OK || cancelled(round) || round->settled > settled) return status; /* news already */
-  rsm__wait_any(handles, count, rsm__clock_ms() + wait_ms, round->op->task, ended);
-  for (size_t i = 0; i < count && status == RSM_OK; i++)
-    if (ended[i]) status = mark_ended(round, &round->members[from + i], reterr);
-  return status;
+  status = rsm__members_wait(round, from, to, wait_ms, reterr);
+  return status == RSM_OK ? note_ended(round, from, to, false, reterr) : status;
 }
 
 static void announce_wait(rsm__round *round, size_t from, size_t to) {
@@ -220,15 +180,17 @@ static rsm_status run_ranks(rsm__round *round, rsm_error *reterr) {
     status = run_rank(round, from, to, reterr);
   }
   /* Cancelled: who has ended by now is told, the others stay as they are. */
-  for (size_t i = 0; i < round->count && status == RSM_OK; i++)
-    if (!round->members[i].settled && hold(round, &round->members[i], true, NULL) == RSM_NOT_FOUND)
-      status = mark_ended(round, &round->members[i], reterr);
-  return status;
+  return status == RSM_OK ? note_ended(round, 0, round->count, true, reterr) : status;
 }
 
-static bool is_member(const rsm__round *round, const rsm_app *app) {
-  for (size_t i = 0; i < round->count; i++)
-    if (rsm_process_equal(&round->members[i].entry->app.process, &app->process)) return true;
+/* Was it dealt with already? A service that was stopped and runs again was started by somebody else: it is new. */
+static bool is_member(const rsm__round *round, const rsm_app *app, const rsm__live *live) {
+  for (size_t i = 0; i < round->count; i++) {
+    const rsm__entry *entry = round->members[i].entry;
+    if (!live->service && rsm_process_equal(&entry->app.process, &app->process)) return true;
+    if (live->service && rsm__service_id_equal(&entry->service, rsm__service_group_id(live->service)))
+      return entry->fate == RSM__FATE_ALIVE;
+  }
   return false;
 }
 
@@ -236,12 +198,13 @@ static bool is_member(const rsm__round *round, const rsm_app *app) {
 static rsm_status find_new(rsm__round *round, rsm_report *report, rsm_error *reterr) {
   for (int look = 1;; look++) {
     RSM_CLEAN(rsm__affected_done) rsm__affected after = {0};
-    rsm_status status = rsm__affected_find(round->op->session, round->op->task, false, &after, reterr);
+    rsm_status status =
+        rsm__affected_find(round->op->session, round->op->services, round->op->task, false, &after, reterr);
     if (status != RSM_OK) return status;
     bool found = false;
     for (size_t i = 0; i < after.live_count; i++) {
       const rsm_app *app = &after.list->apps[i];
-      if (!rsm__plan_in_the_way(app) || is_member(round, app)) continue;
+      if (!rsm__plan_in_the_way(app) || is_member(round, app, &after.live[i])) continue;
       found = true;
       if (look == LOOKS) status = rsm__report_add(report, RSM_OUTCOME_NEW, app, reterr);
       if (status != RSM_OK) return status;
@@ -298,7 +261,7 @@ static rsm_status verdict(const rsm__round *round, const rsm_report *report, rsm
   if (cancelled(round)) return rsm__fail(reterr, RSM_CANCELLED, NULL, "cancelled: %zu still run", alive);
   const rsm_app *app = rsm_report_at(report, alive ? RSM_OUTCOME_ALIVE : RSM_OUTCOME_NEW, 0);
   char subject[240];
-  snprintf(subject, sizeof subject, "%.200s (pid %u)", app->name, (unsigned)app->process.pid);
+  rsm__app_subject(app, subject, sizeof subject);
   if (alive)
     return rsm__fail(reterr, RSM_FAIL_SHUTDOWN, subject, "%zu of %zu applications did not stop", alive, round->count);
   return rsm__fail(reterr, RSM_FAIL_SHUTDOWN, subject, "%zu that were not there before use the resources now", fresh);
@@ -308,7 +271,7 @@ rsm_status rsm__stop_run(rsm__operation *op, rsm_error *reterr) {
   RSM_CLEAN(rsm__round_done) rsm__round round = {.op = op};
   rsm_report *report = op->report = rsm__report_new();
   if (!report) return rsm__fail_memory(reterr);
-  rsm_status status = rsm__affected_find(op->session, op->task, true, &round.before, reterr);
+  rsm_status status = rsm__affected_find(op->session, op->services, op->task, true, &round.before, reterr);
   if (status != RSM_OK) return status;
   status = rsm__plan_check(round.before.list, &op->request.shutdown, reterr);
   if (status != RSM_OK) {

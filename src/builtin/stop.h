@@ -4,10 +4,10 @@
 
 #include "builtin/affected.h"
 
-/* An application on its way down the ladder. */
+/* An application on its way down the ladder: a process, or a service (entry->service), whose manager acts for us. */
 typedef struct rsm__member {
   rsm__entry *entry;
-  rsm__process *handle; /* NULL: not open now; is opened again by identity when needed */
+  rsm__process *handle; /* of a process. NULL: not open now; is opened again by identity when needed */
   uint64_t asked_at, killed_at;
   bool asked, killed;
   bool settled; /* ended, or given up */
@@ -17,7 +17,7 @@ typedef struct rsm__round {
   rsm__operation *op;
   rsm__affected before; /* the listing that the round stops */
   rsm__member *members; /* in the order of stopping */
-  size_t count;
+  size_t count, capacity;
   size_t open_handles, budget;
   size_t settled;
   bool somebody_asked;
@@ -27,5 +27,16 @@ void rsm__round_done(rsm__round *round);
 /* Makes the members of all that the listing says to stop, with what is needed to start them again, and writes the
  * journal. Nothing has been touched when it returns, in success or failure. */
 rsm_status rsm__round_plan(rsm__round *round, rsm_error *reterr);
+
+/* What is done to one member. steal: close another one's handle if there is no room for its own, else RSM_BUSY.
+ * RSM_NOT_FOUND: it has ended. */
+rsm_status rsm__member_reach(rsm__round *round, rsm__member *member, bool steal, rsm_error *reterr);
+rsm_status rsm__member_ask(const rsm__round *round, const rsm__member *member, rsm_error *reterr);
+rsm_status rsm__member_kill(const rsm__round *round, const rsm__member *member, rsm_error *reterr);
+/* Why it is given up, in words. */
+void rsm__member_blame(const rsm__round *round, const rsm__member *member, rsm_error *ret_why);
+void rsm__member_release(rsm__round *round, rsm__member *member);
+/* Blocks until a member of [from, to) may have ended, or for wait_ms. The caller looks at each afterwards. */
+rsm_status rsm__members_wait(rsm__round *round, size_t from, size_t to, uint32_t wait_ms, rsm_error *reterr);
 
 #endif

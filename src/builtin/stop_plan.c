@@ -13,7 +13,7 @@
 typedef struct choice {
   const rsm_app *app;
   rsm__live *live;
-  unsigned depth;
+  rsm__plan_place place;
 } choice;
 
 void rsm__round_done(rsm__round *round) {
@@ -25,16 +25,18 @@ void rsm__round_done(rsm__round *round) {
 
 static int compare_choices(const void *a, const void *b) {
   const choice *x = a, *y = b;
-  return rsm__plan_compare(x->app, x->depth, y->app, y->depth);
+  return rsm__plan_compare_stop(x->app, &x->place, y->app, &y->place);
 }
 
-/* 1 + index of the nearest ancestor among the entries since `first`; 0: none. */
+/* 1 + index of the nearest ancestor among the entries since `first`; 0: none. A service is none: what it started and
+ * let go (a login's programs) is not what its manager brings back with it. */
 static uint32_t nearest_entry(const rsm__journal *journal, size_t first, rsm__lineage *lineage,
                               const rsm_process *process) {
   rsm_process at = *process;
   for (unsigned depth = 0; depth < 1024 && rsm__lineage_parent(lineage, &at, &at); depth++)
     for (size_t i = first; i < journal->count; i++)
-      if (rsm_process_equal(&journal->entries[i]->app.process, &at)) return (uint32_t)i + 1;
+      if (!journal->entries[i]->service.name && rsm_process_equal(&journal->entries[i]->app.process, &at))
+        return (uint32_t)i + 1;
   return 0;
 }
 
@@ -93,7 +95,7 @@ static rsm_status add_member(rsm__round *round, const choice *chosen, rsm__linea
   }
   round->members[round->count++] = (rsm__member){.entry = entry, .handle = handle};
   if (chosen->live->handle) chosen->live->handle = NULL; /* the member owns it now */
-  entry->depth = chosen->depth;
+  entry->place = chosen->place;
   entry->parent = parent;
   entry->other_user = rsm__user_current() != 0 && chosen->live->uid != rsm__user_current();
   rsm_status copied = rsm__app_copy(&journal->arena, chosen->app, &entry->app, reterr);
@@ -102,23 +104,99 @@ static rsm_status add_member(rsm__round *round, const choice *chosen, rsm__linea
   if (copied != RSM_OK) return copied;
   if (status == RSM_NOT_FOUND) status = RSM_OK; /* it has ended: the first look at it will tell */
   rsm__member *member = &round->members[round->count - 1];
-  if (member->handle && ++round->open_handles > round->budget) {
-    member->handle = rsm__process_close(member->handle);
-    round->open_handles--;
+  if (member->handle && ++round->open_handles > round->budget) rsm__member_release(round, member);
+  return status;
+}
+
+/* ---- Services ---- */
+
+static rsm__entry *entry_since(const rsm__journal *journal, size_t first, const rsm__service_id *id) {
+  rsm__entry *entry = rsm__journal_find_service(journal, id);
+  return entry && entry->index >= first ? entry : NULL;
+}
+
+/* A service to stop. base: the one that it goes down with, or that it would start; NULL: it is meant itself. */
+static rsm_status new_service(rsm__round *round, const rsm__service_id *id, const rsm_app *app, const char *obstacle,
+                              const rsm__service_id *base, rsm__entry **ret_entry, rsm_error *reterr) {
+  rsm__journal *journal = &round->op->session->journal;
+  if (rsm__grow(&round->members, &round->capacity, round->count + 1, sizeof *round->members) < 0)
+    return rsm__fail_memory(reterr);
+  rsm__entry *entry = rsm__journal_new_entry(journal);
+  if (!entry) return rsm__fail_memory(reterr);
+  entry->service = *id;
+  entry->service.name = rsm__arena_strdup(&journal->arena, id->name);
+  entry->obstacle = rsm__arena_strdup(&journal->arena, obstacle);
+  entry->base = base ? rsm__arena_strdup(&journal->arena, base->name) : NULL;
+  if (!entry->service.name || (obstacle && !entry->obstacle) || (base && !entry->base)) return rsm__fail_memory(reterr);
+  rsm_status status = rsm__app_copy(&journal->arena, app, &entry->app, reterr);
+  if (status != RSM_OK) return status;
+  round->members[round->count++] = (rsm__member){.entry = entry};
+  *ret_entry = entry;
+  return RSM_OK;
+}
+
+static rsm_status add_link(rsm__round *round, const rsm__service_group *base, const rsm__service_link *link,
+                           size_t first, rsm_error *reterr) {
+  rsm__builtin *session = round->op->session;
+  const rsm__service_id *base_id = rsm__service_group_id(base);
+  rsm__entry *entry = entry_since(&session->journal, first, &link->id);
+  rsm_status status = RSM_OK;
+  if (!entry) {
+    rsm_app app;
+    const char *obstacle;
+    status =
+        rsm__service_link_app(&round->before.groups, link, session->lookup, round->op->task, &app, &obstacle, reterr);
+    if (status == RSM_OK) status = new_service(round, &link->id, &app, obstacle, base_id, &entry, reterr);
+    if (status != RSM_OK) return status;
+    entry->place.held = link->role == RSM__SERVICE_LISTENER || link->role == RSM__SERVICE_STARTER;
+    entry->place.first_up = link->role == RSM__SERVICE_LISTENER;
+  } else if (!entry->base) { /* is meant itself, and depends on another that is meant, too */
+    entry->base = rsm__arena_strdup(&session->journal.arena, base_id->name);
+    if (!entry->base) return rsm__fail_memory(reterr);
+  }
+  if (entry->place.depth < link->depth) entry->place.depth = link->depth;
+  return RSM_OK;
+}
+
+/* The services that were chosen, then whatever goes down with them. */
+static rsm_status add_services(rsm__round *round, const choice *choices, size_t count, size_t first,
+                               rsm_error *reterr) {
+  rsm_status status = RSM_OK;
+  for (size_t i = 0; status == RSM_OK && i < count; i++) {
+    const rsm__service_group *group = choices[i].live->service;
+    rsm__entry *entry;
+    if (group)
+      status =
+          new_service(round, rsm__service_group_id(group), choices[i].app, group->facts.obstacle, NULL, &entry, reterr);
+  }
+  for (size_t i = 0; status == RSM_OK && i < count; i++) {
+    const rsm__service_group *group = choices[i].live->service;
+    for (size_t k = 0; status == RSM_OK && group && k < group->facts.link_count; k++)
+      status = add_link(round, group, &group->facts.links[k], first, reterr);
   }
   return status;
 }
+
+static int compare_members(const void *a, const void *b) {
+  const rsm__entry *x = ((const rsm__member *)a)->entry, *y = ((const rsm__member *)b)->entry;
+  return rsm__plan_compare_stop(&x->app, &x->place, &y->app, &y->place);
+}
+
+/* ---- The round ---- */
 
 static size_t choose(rsm__affected *before, choice *choices, rsm__lineage *lineage) {
   size_t count = 0;
   for (size_t i = 0; i < before->live_count; i++) {
     const rsm_app *app = &before->list->apps[i];
+    if (before->live[i].service) continue;
     if (rsm__lineage_add(lineage, &app->process, &before->live[i].parent, NULL) != RSM_OK) lineage->failed = true;
   }
   for (size_t i = 0; i < before->live_count; i++) {
     const rsm_app *app = &before->list->apps[i];
     if (!rsm__plan_stops(app)) continue;
-    choices[count++] = (choice){app, &before->live[i], rsm__lineage_depth(lineage, &app->process)};
+    choice *chosen = &choices[count++];
+    *chosen = (choice){.app = app, .live = &before->live[i]};
+    if (!chosen->live->service) chosen->place.depth = rsm__lineage_depth(lineage, &app->process);
   }
   qsort(choices, count, sizeof *choices, compare_choices);
   return count;
@@ -130,12 +208,15 @@ rsm_status rsm__round_plan(rsm__round *round, rsm_error *reterr) {
   rsm__affected *before = &round->before;
   RSM_CLEAN_FREE choice *choices = rsm__calloc(before->live_count, sizeof *choices);
   round->members = rsm__calloc(before->live_count, sizeof *round->members);
+  round->capacity = before->live_count;
   round->budget = rsm__process_budget();
   if (!choices || !round->members) return rsm__fail_memory(reterr);
   size_t count = choose(before, choices, &lineage), first = session->journal.count;
   rsm_status status = RSM_OK;
   for (size_t i = 0; status == RSM_OK && i < count; i++)
-    status = add_member(round, &choices[i], &lineage, first, reterr);
+    if (!choices[i].live->service) status = add_member(round, &choices[i], &lineage, first, reterr);
+  if (status == RSM_OK) status = add_services(round, choices, count, first, reterr);
+  if (status == RSM_OK) qsort(round->members, round->count, sizeof *round->members, compare_members);
   if (status == RSM_OK && lineage.failed) status = rsm__fail_memory(reterr);
   if (status == RSM_OK && count)
     status = rsm__journal_plan(&session->journal, first, session->stored.in_memory, reterr);

@@ -1,6 +1,7 @@
 /* list.c: lists of applications, reports, sessions, resources. SPDX-License-Identifier: MIT */
 #include "core/list.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -87,10 +88,21 @@ rsm_status rsm__app_copy(rsm__arena *arena, const rsm_app *app, rsm_app *ret_app
   copy.exe = copy_text(arena, app->exe, &failed);
   copy.command = copy_texts(arena, app->command, app->command_count, &failed);
   copy.processes = copy_array(arena, app->processes, app->process_count, sizeof *app->processes, &failed);
+  copy.dependents = copy_texts(arena, app->dependents, app->dependent_count, &failed);
   copy.note = copy_text(arena, app->note, &failed);
   if (failed) return rsm__fail_memory(reterr);
   *ret_app = copy;
   return RSM_OK;
+}
+
+const char *rsm__app_subject(const rsm_app *app, char *buf, size_t size) {
+  if (app->service)
+    snprintf(buf, size, "%.100s, %.100s", app->service, app->name);
+  else if (app->process.pid)
+    snprintf(buf, size, "%.200s (pid %u)", app->name, (unsigned)app->process.pid);
+  else
+    snprintf(buf, size, "%.200s", app->name);
+  return buf;
 }
 
 rsm_status rsm__list_add_copy(rsm_list *list, const rsm_app *app, rsm_error *reterr) {

@@ -25,6 +25,9 @@ rsm_status rsm__list_add_unreadable(rsm_list *list, const rsm_unreadable *what, 
 /* The entry of that process (also as one of a service's), NULL if there is none. */
 rsm_app *rsm__list_find(const rsm_list *list, const rsm_process *process);
 
+/* What to call it in an error: "editor (pid 12)", "nginx, A web server". Returns buf. */
+const char *rsm__app_subject(const rsm_app *app, char *buf, size_t size);
+
 /* Copies everything that app points to into the arena. */
 rsm_status rsm__app_copy(rsm__arena *arena, const rsm_app *app, rsm_app *ret_app, rsm_error *reterr);
 

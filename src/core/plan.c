@@ -2,6 +2,7 @@
 #include "core/plan.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 
@@ -41,15 +42,9 @@ bool rsm__plan_confirmed(const rsm_app *app, const rsm_shutdown_options *options
     for (size_t k = 0; k < app->process_count; k++)
       if (rsm_process_equal(&app->processes[k], &options->confirmed[i])) return true;
   }
+  for (size_t i = 0; app->service && i < options->confirmed_service_count; i++)
+    if (strcmp(app->service, options->confirmed_services[i]) == 0) return true;
   return false;
-}
-
-static const char *subject_of(const rsm_app *app, char *buf, size_t size) {
-  if (app->process.pid)
-    snprintf(buf, size, "%.200s (pid %u)", app->name, (unsigned)app->process.pid);
-  else
-    snprintf(buf, size, "%.200s", app->name);
-  return buf;
 }
 
 static const char *reason_words(uint32_t reasons) {
@@ -65,19 +60,21 @@ rsm_status rsm__plan_check(const rsm_list *list, const rsm_shutdown_options *opt
   for (size_t i = 0; i < list->count; i++) {
     const rsm_app *app = &list->apps[i];
     if (rsm__plan_in_the_way(app) && app->reboot_reasons)
-      return rsm__fail(reterr, RSM_NOACTION_REBOOT, subject_of(app, subject, sizeof subject),
+      return rsm__fail(reterr, RSM_NOACTION_REBOOT, rsm__app_subject(app, subject, sizeof subject),
                        "nothing was shut down: %s", reason_words(app->reboot_reasons));
   }
   for (size_t i = 0; options->only_restartable && i < list->count; i++) {
     const rsm_app *app = &list->apps[i];
     if (rsm__plan_stops(app) && !app->restartable)
-      return rsm__fail(reterr, RSM_FAIL_SHUTDOWN, subject_of(app, subject, sizeof subject),
-                       "nothing was shut down: an application is not registered for restart");
+      return rsm__fail(reterr, RSM_FAIL_SHUTDOWN, rsm__app_subject(app, subject, sizeof subject),
+                       app->type == RSM_APP_SERVICE
+                           ? "nothing was shut down: a service could not be started again"
+                           : "nothing was shut down: an application is not registered for restart");
   }
   for (size_t i = 0; options->has_confirmed && i < list->count; i++) {
     const rsm_app *app = &list->apps[i];
     if (rsm__plan_stops(app) && !rsm__plan_confirmed(app, options))
-      return rsm__fail(reterr, RSM_MORE_DATA, subject_of(app, subject, sizeof subject),
+      return rsm__fail(reterr, RSM_MORE_DATA, rsm__app_subject(app, subject, sizeof subject),
                        "nothing was shut down: an application that was not confirmed uses the resources now");
   }
   return RSM_OK;
@@ -102,12 +99,41 @@ unsigned rsm__plan_rank(const rsm_app *app) {
   }
 }
 
-int rsm__plan_compare(const rsm_app *a, unsigned depth_a, const rsm_app *b, unsigned depth_b) {
-  unsigned rank_a = rsm__plan_rank(a), rank_b = rsm__plan_rank(b);
-  if (rank_a != rank_b) return rank_a < rank_b ? -1 : 1;
-  if (depth_a != depth_b) return depth_a < depth_b ? -1 : 1;
-  if (a->process.pid != b->process.pid) return a->process.pid < b->process.pid ? -1 : 1;
-  return 0;
+static int compare_numbers(uint64_t a, uint64_t b) {
+  return a < b ? -1 : a > b;
+}
+
+static int compare_names(const rsm_app *a, const rsm_app *b) {
+  int order = strcmp(a->service ? a->service : "", b->service ? b->service : "");
+  return order ? order : compare_numbers(a->process.pid, b->process.pid);
+}
+
+int rsm__plan_compare_stop(const rsm_app *a, const rsm__plan_place *place_a, const rsm_app *b,
+                           const rsm__plan_place *place_b) {
+  int order = compare_numbers(rsm__plan_rank(a), rsm__plan_rank(b));
+  if (order) return order;
+  if (a->type != RSM_APP_SERVICE) {
+    order = compare_numbers(place_a->depth, place_b->depth);
+    return order ? order : compare_numbers(a->process.pid, b->process.pid);
+  }
+  order = compare_numbers(place_b->held, place_a->held);
+  if (!order) order = compare_numbers(place_b->depth, place_a->depth);
+  return order ? order : compare_names(a, b);
+}
+
+/* 0: listens for a service, 1: a service, 2: what may start one at any time. */
+static unsigned phase_of(const rsm__plan_place *place) {
+  return place->held ? (place->first_up ? 0 : 2) : 1;
+}
+
+int rsm__plan_compare_start(const rsm_app *a, const rsm__plan_place *place_a, const rsm_app *b,
+                            const rsm__plan_place *place_b) {
+  int order = compare_numbers(rsm__plan_rank(b), rsm__plan_rank(a));
+  if (order) return order;
+  if (a->type != RSM_APP_SERVICE) return rsm__plan_compare_stop(b, place_b, a, place_a);
+  order = compare_numbers(phase_of(place_a), phase_of(place_b));
+  if (!order) order = compare_numbers(place_a->depth, place_b->depth);
+  return order ? order : compare_names(a, b);
 }
 
 rsm__rung rsm__plan_rung(const rsm__ladder *at, uint32_t grace_ms, bool force, uint32_t *ret_wait_ms) {
@@ -132,6 +158,7 @@ rsm_left_why rsm__plan_restart(const rsm__plan_candidate *candidate, bool unregi
   const rsm_app *app = candidate->app;
   /* no_shutdown means neither stop nor start: it may have been added after the application was stopped. */
   if (app->status & (RSM_APP_SHUTDOWN_MASKED | RSM_APP_RESTART_MASKED)) return RSM_LEFT_RESTART_MASKED;
+  if (candidate->base != RSM_LEFT_NONE) return candidate->base;
   /* A worker is its master's business; a program of another kind that registered by itself is its own. */
   if (candidate->parent_restarted && (candidate->like_parent || !candidate->registered)) return RSM_LEFT_BY_PARENT;
   if (candidate->registered && (candidate->flags & RSM_RESTART_NO_PATCH)) return RSM_LEFT_NO_PATCH;

@@ -38,9 +38,21 @@ bool rsm__plan_is_main(const rsm_process *process, const rsm_process *parent, co
 /* Order of stopping: ranks 0 (windows, console, other applications), 1 (services), 2 (the desktop's shell). */
 enum { RSM__PLAN_RANKS = 3 };
 unsigned rsm__plan_rank(const rsm_app *app);
-/* Less than 0: a is stopped before b: by rank, then parents (smaller depth) first, then by pid. Restart: the reverse.
- */
-int rsm__plan_compare(const rsm_app *a, unsigned depth_a, const rsm_app *b, unsigned depth_b);
+
+/* Where an application stands within its rank. */
+typedef struct rsm__plan_place {
+  unsigned depth; /* of a process: how many ancestors it has; of a service: steps to the one that it depends on */
+  bool held;      /* would start a stopped service again (a socket, a timer): is down for as long as that one */
+  bool first_up;  /* of those held: has to be up before that service is (a socket) */
+} rsm__plan_place;
+
+/* Less than 0: a is stopped before b. By rank; processes: parents first, then by pid; services: those held first, then
+ * dependents before what they depend on. */
+int rsm__plan_compare_stop(const rsm_app *a, const rsm__plan_place *place_a, const rsm_app *b,
+                           const rsm__plan_place *place_b);
+/* Less than 0: a is started before b. The reverse, but that what is held and not first_up comes after its service. */
+int rsm__plan_compare_start(const rsm_app *a, const rsm__plan_place *place_a, const rsm_app *b,
+                            const rsm__plan_place *place_b);
 
 /* The ladder that one application climbs down. Times in ms since the step named. */
 typedef enum rsm__rung {
@@ -66,6 +78,7 @@ typedef struct rsm__plan_candidate {
   bool other_user;       /* the obstacle is that it belongs to somebody else */
   bool parent_restarted; /* a stopped ancestor was started again */
   bool like_parent;      /* that ancestor ran the same program */
+  rsm_left_why base;     /* of a service: why one that it depends on, or that it starts, is left; NONE: it is not */
 } rsm__plan_candidate;
 rsm_left_why rsm__plan_restart(const rsm__plan_candidate *candidate, bool unregistered);
 

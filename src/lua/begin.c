@@ -71,6 +71,7 @@ static int begin_shutdown(lua_State *L, const rsml_form *form) {
   rsml_place place = {form->function, 2, NULL};
   rsml_session *session = rsml_session_check(L);
   rsml_processes confirmed;
+  rsml_texts services;
   rsm_error error;
   lua_settop(L, 2);
   int base = rsml_options(L, &place, 2, known);
@@ -82,11 +83,14 @@ static int begin_shutdown(lua_State *L, const rsml_form *form) {
   options.service_timeout_ms = check_grace(L, form->function, "service_timeout", base + SERVICE_TIMEOUT);
   place.option = "confirmed";
   rsml_check_processes(L, &place, base + CONFIRMED, true, &confirmed);
+  rsml_entry_services(L, base + CONFIRMED, &services);
   const rsml_watch watch = {base + PROGRESS, base + ON_EVENT, base + WAIT};
   rsml_op *op = rsml_op_new(L, 1, RSML_OP_SHUTDOWN, form->function, &watch);
   rsm_status status = rsml_bind_processes(&confirmed, &error);
   options.confirmed = confirmed.items;
   options.confirmed_count = confirmed.count;
+  options.confirmed_services = services.items;
+  options.confirmed_service_count = services.count;
   if (status == RSM_OK) {
     status = rsml_op_begun(op, rsm_session_begin_shutdown(session->native, &options, &op->native, &error));
   }

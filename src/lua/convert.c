@@ -226,6 +226,10 @@ void rsml_push_app(lua_State *L, const rsm_app *app) {
   rsml_push_texts(L, app->command, app->command_count);
   lua_setfield(L, -2, "command");
   set_processes(L, app);
+  if (app->service) {
+    rsml_push_texts(L, app->dependents, app->dependent_count);
+    lua_setfield(L, -2, "dependents");
+  }
   rsml_set_text(L, "note", app->note);
   set_outcome(L, app);
   luaL_setmetatable(L, RSML_ENTRY);

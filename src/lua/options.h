@@ -57,6 +57,9 @@ void rsml_check_process(lua_State *L, const rsml_place *place, int index, rsm_pr
  * without a process, such as a service that does not run, do not count instead of being errors. */
 void rsml_check_processes(lua_State *L, const rsml_place *place, int index, bool skip_without_pid,
                           rsml_processes *ret_processes);
+/* The service names of an entry, or an array of entries and processes (nil: none), in a userdata that is left on the
+ * stack; the text is borrowed from the entries. Does not raise for what it passes over: check the processes first. */
+void rsml_entry_services(lua_State *L, int index, rsml_texts *ret_names);
 /* Binds those without a start time to the process that runs now. */
 rsm_status rsml_bind_processes(rsml_processes *processes, rsm_error *reterr);
 

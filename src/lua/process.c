@@ -128,6 +128,27 @@ void rsml_check_processes(lua_State *L, const rsml_place *place, int index, bool
   *ret_processes = (rsml_processes){items, used};
 }
 
+void rsml_entry_services(lua_State *L, int index, rsml_texts *ret_names) {
+  bool none = lua_isnil(L, index);
+  bool single = !none && is_single(L, index);
+  size_t count = none ? 0 : single ? 1 : lua_rawlen(L, index), used = 0;
+  const char **items = lua_newuserdatauv(L, (count + 1) * sizeof *items, 0);
+  for (size_t i = 0; i < count; i++) {
+    if (single) {
+      lua_pushvalue(L, index);
+    } else {
+      lua_rawgeti(L, index, (lua_Integer)i + 1);
+    }
+    int entry = lua_gettop(L);
+    if (lua_istable(L, entry) && raw_field(L, entry, "service_name") == LUA_TSTRING) {
+      items[used++] = lua_tostring(L, -1);
+    }
+    lua_settop(L, entry - 1);
+  }
+  items[used] = NULL;
+  *ret_names = (rsml_texts){items, used};
+}
+
 rsm_status rsml_bind_processes(rsml_processes *processes, rsm_error *reterr) {
   for (size_t i = 0; i < processes->count; i++) {
     rsm_process *process = &processes->items[i];
