@@ -197,9 +197,8 @@ static void host_sees_no_child(void) {
 
 /* ---- Time ---- */
 
-static void stop_our_copies(int hook) {
+static void signal_our_copies(int number) {
   char ours[256], path[300], target[256];
-  if (hook != RSM__HOOK_BEFORE_GO) return;
   ssize_t length = readlink("/proc/self/exe", ours, sizeof ours - 1);
   CHECK(length > 0);
   ours[length] = 0;
@@ -212,9 +211,13 @@ static void stop_our_copies(int hook) {
     length = readlink(path, target, sizeof target - 1);
     if (length <= 0) continue;
     target[length] = 0;
-    if (strcmp(ours, target) == 0 && is_of_this_test(entry->d_name)) kill(pid, SIGSTOP);
+    if (strcmp(ours, target) == 0 && is_of_this_test(entry->d_name)) kill(pid, number);
   }
   closedir(proc);
+}
+
+static void stop_our_copies(int hook) {
+  if (hook == RSM__HOOK_BEFORE_GO) signal_our_copies(SIGSTOP);
 }
 
 static void hanging_start_is_given_up(void) {
@@ -230,6 +233,27 @@ static void hanging_start_is_given_up(void) {
   CHECK(rsm__clock_ms() - before >= 1000 && rsm__clock_ms() - before < 5000);
   wait_until_settled(&f);
   fixture_close(&f);
+}
+
+static void kill_our_copies(int hook) {
+  if (hook == fatal_hook) signal_our_copies(SIGKILL);
+}
+
+/* As its user may, once it is that user's. */
+static void waiting_child_is_killed(void) {
+  static const int hooks[] = {RSM__HOOK_PID_KNOWN, RSM__HOOK_BEFORE_GO};
+  for (size_t i = 0; i < RSM_COUNT(hooks); i++) {
+    fixture f;
+    fixture_open(&f);
+    run_and_capture(&f, NULL, ENVIRONMENT, true);
+    fatal_hook = hooks[i];
+    rsm__launch_hook_function = kill_our_copies;
+    rsm_status status = fixture_start(&f, NULL, 0);
+    rsm__launch_hook_function = NULL;
+    CHECK(status == RSM_GEN_FAILURE || status == RSM_NOT_FOUND);
+    CHECK(!record_and_world_agree(&f));
+    fixture_close(&f);
+  }
 }
 
 static pid_t bystander;
@@ -266,6 +290,7 @@ int main(int argc, char **argv) {
       CHECK_TEST(no_memory),
       CHECK_TEST(host_sees_no_child),
       CHECK_TEST(hanging_start_is_given_up),
+      CHECK_TEST(waiting_child_is_killed),
       CHECK_TEST(forked_bystander_is_harmless),
   };
   if (!own_folders()) return 0;

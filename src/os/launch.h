@@ -30,9 +30,10 @@ typedef struct rsm__launched {
 } rsm__launched;
 
 /* Starts it: never with more rights than captured, never through a shell, in a new session, not as our child (the
- * host's SIGCHLD and wait see nothing). Returns when the program runs or could not be run. Either the record is
- * complete and the program was started, or the record is empty and it was not, whatever dies in between; so after a
- * failure, too: a program that could not be ended again keeps its record. RSM_TIMEOUT after 10 s. */
+ * host's SIGCHLD and wait see nothing), and not as a part of our service where that can be avoided (Linux: in a scope
+ * of its own under systemd, else in its old control group). Returns when the program runs or could not be run. Either
+ * the record is complete and the program was started, or the record is empty and it was not, whatever dies in between;
+ * so after a failure, too: a program that could not be ended again keeps its record. RSM_TIMEOUT after 10 s. */
 rsm_status rsm__launch_start(const rsm__launch_request *request, rsm__arena *arena, rsm__launched *ret_launched,
                              rsm_error *reterr);
 

@@ -1,13 +1,15 @@
-/* launch.c: the starter's side: forks the child, names it in the record, tells it to go, hears how it went.
+/* launch.c: the starter's side: forks the child, takes hold of it, puts it where the program is to run, names it in the
+ * record, which tells it to go, and hears how it went.
  *
  * Whatever dies in between, the record and the world agree. Before the record is sent the child waits for it, and ends
  * when we do: nothing was started. Once it is sent the child goes on without us: it writes it itself, just before exec.
  * The race that remains: a stranger's SIGKILL that hits the child between those two is seen as a program that was
  * started and ended at once.
  *
- * call          | purpose                        | blocks
- * poll          | messages of the child          | at most 10 s in all; then the child is killed
- * waitid        | the intermediate child's end   | not: its pidfd has said that it has ended
+ * call             | purpose                     | blocks
+ * poll             | messages of the child       | at most 10 s in all; then the child is killed
+ * rsm__scope_start | a unit of its own for it    | as scope.h says
+ * waitid           | intermediate child's end    | not: its pidfd has said that it has ended
  * SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include "os/launch.h"
@@ -26,6 +28,7 @@
 #include "os/clock.h"
 #include "os/linux/fd.h"
 #include "os/linux/launch_hooks.h"
+#include "os/linux/launch_place.h"
 #include "os/linux/launch_prepare.h"
 #include "os/linux/os_error.h"
 #include "os/wait.h"
@@ -178,20 +181,48 @@ static rsm_status fail_step(const starting *start, const rsm__launch_message *me
 
 /* ---- The conversation ---- */
 
-/* The child has told its pid and waits: so it is alive, and the pid is its own until we let it go. */
-static rsm_status send_record(starting *start, uint32_t pid, rsm_error *reterr) {
-  rsm_process id = {.pid = pid};
-  rsm_status status = rsm__process_open(&id, &start->process, reterr);
+static rsm_status say(const starting *start, const void *word, size_t length, rsm_error *reterr) {
+  ssize_t sent = send(start->socket, word, length, MSG_NOSIGNAL);
+  int code = errno;
+  if (sent == (ssize_t)length) return RSM_OK;
+  return rsm__fail(reterr, RSM_GEN_FAILURE, start->prepared.capture.exe,
+                   "ended before it could run its program (send: error %d)", code);
+}
+
+/* RSM_OK: the child has come that far. */
+static rsm_status hear(starting *start, rsm__launch_step wanted, rsm__launch_message *ret_message, rsm_error *reterr) {
+  rsm__launch_message message = {0};
+  for (;;) {
+    rsm_status status = receive(start, start->deadline, &message, reterr);
+    if (status != RSM_OK) return status;
+    if (message.step != RSM__STEP_NOTE) break;
+    start->prepared.notes |= (uint32_t)message.value;
+  }
+  if (message.step != wanted) return fail_step(start, &message, reterr);
+  *ret_message = message;
+  return RSM_OK;
+}
+
+/* The child has told its pid and waits, with our rights: so it is alive, nobody else may end it, and the pid is its own
+ * when we take hold of it. */
+static rsm_status take_hold(starting *start, rsm_error *reterr) {
+  rsm__launch_message message;
+  rsm_status status = hear(start, RSM__STEP_PID, &message, reterr);
   if (status != RSM_OK) return status;
+  if (message.value <= 0) return fail_step(start, &message, reterr);
+  rsm__launch_hook(RSM__HOOK_PID_KNOWN);
+  rsm_process id = {.pid = (uint32_t)message.value};
+  status = rsm__process_open(&id, &start->process, reterr);
+  return status == RSM_OK ? say(start, "", 1, reterr) : status;
+}
+
+static rsm_status send_record(starting *start, rsm_error *reterr) {
   RSM_CLEAN_BUFFER rsm__buffer record = {0};
   if (!encode_record(rsm__process_id(start->process), &record)) return rsm__fail_memory(reterr);
   rsm__launch_hook(RSM__HOOK_BEFORE_GO);
-  ssize_t sent = send(start->socket, record.data, record.length, MSG_NOSIGNAL);
-  int code = errno;
+  rsm_status status = say(start, record.data, record.length, reterr);
   rsm__launch_hook(RSM__HOOK_AFTER_GO);
-  if (sent == (ssize_t)record.length) return RSM_OK;
-  return rsm__fail(reterr, RSM_GEN_FAILURE, start->prepared.capture.exe,
-                   "ended before it could run its program (send: error %d)", code);
+  return status;
 }
 
 /* Has exec closed the child's end? Asked when that end seems open for long: a process that our host forked while we
@@ -207,15 +238,13 @@ static bool has_run(const starting *start, int child_socket) {
 /* After the word to go: until the other end closes. */
 static rsm_status hear_out(starting *start, int child_socket, rsm_error *reterr) {
   rsm__launch_message message = {0};
-  for (;;) {
+  rsm_status status;
+  do {
     uint64_t look = rsm__clock_ms() + LOOK_MS;
-    rsm_status status = receive(start, look < start->deadline ? look : start->deadline, &message, reterr);
+    status = receive(start, look < start->deadline ? look : start->deadline, &message, reterr);
     if (status == RSM_TIMEOUT && has_run(start, child_socket)) return RSM_OK;
-    if (status == RSM_TIMEOUT && rsm__clock_ms() < start->deadline) continue;
-    if (status != RSM_OK) return status;
-    if (message.step != RSM__STEP_NOTE) break;
-    start->prepared.notes |= (uint32_t)message.value;
-  }
+  } while (status == RSM_TIMEOUT && rsm__clock_ms() < start->deadline);
+  if (status != RSM_OK) return status;
   if (message.step == RSM__STEP_COUNT && record_is_complete(start->prepared.plan.record)) return RSM_OK;
   return fail_step(start, &message, reterr);
 }
@@ -233,12 +262,13 @@ static void undo(starting *start) {
 }
 
 static rsm_status converse(starting *start, int child_socket, rsm_error *reterr) {
-  rsm__launch_message message = {0};
-  rsm_status status = receive(start, start->deadline, &message, reterr);
-  if (status != RSM_OK) return status;
-  if (message.step != RSM__STEP_PID || message.value <= 0) return fail_step(start, &message, reterr);
-  rsm__launch_hook(RSM__HOOK_PID_KNOWN);
-  status = send_record(start, (uint32_t)message.value, reterr);
+  rsm__launch_message message;
+  bool beside_us = false;
+  rsm_status status = take_hold(start, reterr);
+  if (status == RSM_OK) status = hear(start, RSM__STEP_READY, &message, reterr);
+  if (status == RSM_OK) status = rsm__launch_place(&start->prepared.capture, start->process, &beside_us, reterr);
+  if (beside_us) start->prepared.notes |= RSM__NOTE_GROUP;
+  if (status == RSM_OK) status = send_record(start, reterr);
   if (status == RSM_OK) status = hear_out(start, child_socket, reterr);
   rsm__launch_hook(RSM__HOOK_HEARD);
   return status;

@@ -1,12 +1,14 @@
 /* launch_child.c: the steps between fork and exec.
  *
- * The order matters: what needs our rights comes first (group of the service manager, priority, limits), then the
- * user's identity is taken on, then everything is done with that user's rights and no more (directory, program). The
- * record is the last thing before exec, and is emptied again if exec fails: it is complete exactly if the program was
- * started. Only raw system calls where glibc would act for all threads (set*id) or take locks; no memory is asked for.
+ * The order matters. First the starter takes hold of us, while nobody else may end us: so our number cannot become
+ * another's before. Then comes what needs our rights (priority, limits), then the user's identity is taken on, then
+ * everything is done with that user's rights and no more (directory, program). Only then are we put where the program
+ * is to run: a user's service manager moves nobody but that user's processes. The record is the last thing before exec,
+ * and is emptied again if exec fails: it is complete exactly if the program was started. Only raw system calls where
+ * glibc would act for all threads (set*id) or take locks; no memory is asked for.
  *
  * call          | purpose                | blocks
- * recv          | the word to go         | until the starter sends it, or is dead, at most 15 s
+ * recv          | the two words to go on | until the starter sends them or is dead, at most 15 s each
  * chdir, execve | directory and program  | on a dead network mount; the starter kills us after its limit
  * SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
@@ -62,11 +64,11 @@ _Noreturn static void leave(const rsm__launch_plan *plan, rsm__launch_step step,
 }
 
 /* False: the starter has died or given up. Then nothing is started. */
-static bool receive_record(const rsm__launch_plan *plan, unsigned char record[RSM__LAUNCH_RECORD_SIZE]) {
+static bool receive(const rsm__launch_plan *plan, unsigned char *to, size_t length) {
   struct pollfd ready = {.fd = plan->socket, .events = POLLIN};
   /* A time limit, since a process that our host forked at the wrong moment may keep the other end open for ever. */
   if (poll(&ready, 1, RSM__CHILD_PATIENCE_MS) <= 0) return false;
-  return recv(plan->socket, record, RSM__LAUNCH_RECORD_SIZE, MSG_DONTWAIT) == RSM__LAUNCH_RECORD_SIZE;
+  return recv(plan->socket, to, length, MSG_DONTWAIT) == (ssize_t)length;
 }
 
 /* ---- Descriptors and signals ---- */
@@ -147,22 +149,17 @@ static void sort_keep(int *keep, size_t count) {
 
 static int set_streams(const rsm__launch_plan *plan) {
   if (dup2(plan->input, 0) < 0 || dup2(plan->output, 1) < 0 || dup2(plan->error, 2) < 0) return errno;
-  int keep[4];
+  int keep[3];
   size_t count = 0;
   keep[count++] = plan->socket;
   keep[count++] = plan->record;
   if (plan->lock >= 0) keep[count++] = plan->lock;
-  if (plan->cgroup >= 0) keep[count++] = plan->cgroup;
   sort_keep(keep, count);
   rsm__launch_close_from(3, keep, count);
   return 0;
 }
 
 /* ---- What is restored as well as it can be ---- */
-
-static int enter_cgroup(const rsm__launch_plan *plan) {
-  return plan->cgroup >= 0 && write(plan->cgroup, "0", 1) != 1 ? RSM__NOTE_GROUP : 0;
-}
 
 static int set_nice(const rsm__launch_plan *plan) {
   return setpriority(PRIO_PROCESS, 0, plan->capture->nice) < 0 ? RSM__NOTE_NICE : 0;
@@ -197,7 +194,7 @@ static void set_soft_limits(const rsm__launch_plan *plan) {
 }
 
 static void restore_what_can_be(const rsm__launch_plan *plan) {
-  int notes = enter_cgroup(plan) | set_nice(plan) | set_hard_limits(plan);
+  int notes = set_nice(plan) | set_hard_limits(plan);
   if (notes) tell(plan, RSM__STEP_NOTE, notes);
 }
 
@@ -241,7 +238,7 @@ static int set_user(const rsm__launch_plan *plan) {
     prctl(PR_SET_KEEPCAPS, 1UL, 0, 0, 0); /* what it may keep is lowered in the next step, for good at exec */
     if (syscall(CALL_SETRESUID, uid[0], uid[1], uid[2]) < 0) return errno;
   }
-  /* The user's own processes must not reach into us (ptrace, /proc/PID/fd) while we hold the record. exec ends this. */
+  /* The user's own processes must not reach into us (ptrace, /proc/PID/fd): we hold the record. exec ends this. */
   prctl(PR_SET_DUMPABLE, 0UL, 0, 0, 0);
   return 0;
 }
@@ -310,22 +307,37 @@ static void write_record(const rsm__launch_plan *plan, const unsigned char *reco
   leave(plan, RSM__STEP_RECORD, code);
 }
 
-_Noreturn static void run_program(const rsm__launch_plan *plan) {
-  close(plan->parent_socket); /* else we would never see that the starter has died */
-  tell(plan, RSM__STEP_PID, (int)syscall(SYS_getpid));
-  unsigned char record[RSM__LAUNCH_RECORD_SIZE];
-  if (!receive_record(plan, record)) _exit(127);
+static void become_program(const rsm__launch_plan *plan) {
   setsid(); /* cannot fail: a forked process leads no group */
   int code = set_streams(plan);
   if (code) leave(plan, RSM__STEP_STREAMS, code);
   restore_what_can_be(plan);
   for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
     if ((code = steps[i].act(plan)) != 0) leave(plan, steps[i].step, code);
+}
+
+/* The starter has died, and may have asked a service manager just before to put us into a scope. A scope that is made
+ * for a process which has ended by then is never empty for systemd (252), so never collected: wait until it is made.
+ * Nothing is started any more, and nobody is kept waiting: record and lock are let go first. */
+_Noreturn static void leave_late(void) {
+  rsm__launch_close_from(3, NULL, 0);
+  if (access("/run/systemd/system", F_OK) == 0) poll(NULL, 0, RSM__CHILD_LINGER_MS);
+  _exit(127);
+}
+
+_Noreturn static void run_program(const rsm__launch_plan *plan) {
+  unsigned char word, record[RSM__LAUNCH_RECORD_SIZE];
+  close(plan->parent_socket); /* else we would never see that the starter has died */
+  tell(plan, RSM__STEP_PID, (int)syscall(SYS_getpid));
+  if (!receive(plan, &word, sizeof word)) _exit(127);
+  become_program(plan);
+  tell(plan, RSM__STEP_READY, 0);
+  if (!receive(plan, record, sizeof record)) leave_late();
   rsm__launch_reset_signals();
   write_record(plan, record);
   set_soft_limits(plan);
   execve(plan->capture->exe, plan->argv, plan->environment);
-  code = errno;
+  int code = errno;
   if (ftruncate(plan->record, 0) < 0) code = errno;
   leave(plan, RSM__STEP_EXEC, code);
 }

@@ -9,10 +9,11 @@
 #include "os/linux/capture.h"
 
 /* Messages from the child, each one packet of its socket. Up to NOTE it goes on afterwards; from FORK on nothing was
- * started and the value is the errno. */
+ * started and the value is the errno. It waits for a word of one byte after PID, and for the record after READY. */
 typedef enum rsm__launch_step {
-  RSM__STEP_PID,  /* value: the pid of the process that will run the program, once it is told to */
-  RSM__STEP_NOTE, /* value: RSM__NOTE_ bits of what could not be restored */
+  RSM__STEP_PID,   /* value: the pid of the process that will run the program; it still has our rights */
+  RSM__STEP_READY, /* it has become its user, and stands in its directory */
+  RSM__STEP_NOTE,  /* value: RSM__NOTE_ bits of what could not be restored */
   RSM__STEP_FORK,
   RSM__STEP_STREAMS,
   RSM__STEP_UMASK,
@@ -35,7 +36,7 @@ typedef struct rsm__launch_message {
   int32_t value;
 } rsm__launch_message;
 
-enum { RSM__LAUNCH_RECORD_SIZE = 32, RSM__CHILD_PATIENCE_MS = 15000 };
+enum { RSM__LAUNCH_RECORD_SIZE = 32, RSM__CHILD_PATIENCE_MS = 15000, RSM__CHILD_LINGER_MS = 1000 };
 
 /* All descriptors are above 2; -1: none. */
 typedef struct rsm__launch_plan {
@@ -46,7 +47,6 @@ typedef struct rsm__launch_plan {
   int parent_socket; /* the other end, which the child must not keep open */
   int record;
   int lock;
-  int cgroup; /* its cgroup.procs */
   int input, output, error;
   bool set_groups, set_group, set_user;
 } rsm__launch_plan;

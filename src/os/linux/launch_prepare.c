@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 
 #include "os/linux/fd.h"
-#include "os/linux/mounts.h"
 #include "os/linux/os_error.h"
 #include "os/linux/procfs.h"
 
@@ -176,41 +175,6 @@ static rsm_status prepare_streams(const rsm__launch_request *request, rsm__launc
   return RSM_OK;
 }
 
-/* ---- The cgroup ---- */
-
-static bool is_ours(const char *cgroup) {
-  RSM_CLEAN_BUFFER rsm__buffer text = {0};
-  const char *path = NULL;
-  size_t length = 0;
-  return rsm__procfs_read(AT_FDCWD, "/proc/thread-self/cgroup", 1 << 16, &text, NULL) == RSM_OK &&
-         rsm__parse_line((const char *)text.data, text.length, "0::", &path, &length) && strlen(cgroup) == length &&
-         memcmp(cgroup, path, length) == 0;
-}
-
-/* Its cgroup.procs, if that cgroup still exists. Permission is checked as of this opening: the child writes to it
- * before it becomes the user. */
-static int open_cgroup(const char *cgroup) {
-  if (strstr(cgroup, "/../") || (strlen(cgroup) >= 3 && strcmp(cgroup + strlen(cgroup) - 3, "/..") == 0)) return -1;
-  RSM_CLEAN(rsm__mounts_done) rsm__mounts mounts = {0};
-  if (rsm__mounts_read(&mounts, NULL) != RSM_OK) return -1;
-  for (size_t i = 0; i < mounts.count; i++) {
-    const rsm__mount *mount = &mounts.items[i];
-    if (strcmp(mount->type, "cgroup2") != 0 || strcmp(mount->root, "/") != 0) continue;
-    char path[8192];
-    int length = snprintf(path, sizeof path, "%s%s/cgroup.procs", mount->point, cgroup);
-    int fd = length > 0 && (size_t)length < sizeof path ? open_above_streams(path, O_WRONLY | O_NOFOLLOW) : -1;
-    if (fd >= 0) return fd;
-  }
-  return -1;
-}
-
-static void prepare_cgroup(rsm__launch_prepared *prepared) {
-  const char *cgroup = prepared->capture.cgroup;
-  if (!cgroup || is_ours(cgroup)) return;
-  prepared->plan.cgroup = open_cgroup(cgroup);
-  if (prepared->plan.cgroup < 0) prepared->notes |= RSM__NOTE_GROUP;
-}
-
 /* ---- All of it ---- */
 
 rsm_status rsm__launch_prepare(const rsm__launch_request *request, rsm__arena *arena,
@@ -222,7 +186,6 @@ rsm_status rsm__launch_prepare(const rsm__launch_request *request, rsm__arena *a
                                       .parent_socket = -1,
                                       .record = -1,
                                       .lock = -1,
-                                      .cgroup = -1,
                                       .input = -1,
                                       .output = -1,
                                       .error = -1};
@@ -238,7 +201,6 @@ rsm_status rsm__launch_prepare(const rsm__launch_request *request, rsm__arena *a
   if (status == RSM_OK) status = prepare_arguments(request, arena, prepared, reterr);
   if (status == RSM_OK) status = prepare_environment(arena, prepared, reterr);
   if (status == RSM_OK) status = prepare_streams(request, prepared, reterr);
-  if (status == RSM_OK) prepare_cgroup(prepared);
   return status;
 }
 
@@ -247,7 +209,6 @@ void rsm__launch_prepared_done(rsm__launch_prepared *prepared) {
   int screen = plan->output != plan->input ? plan->output : plan->error != plan->input ? plan->error : -1;
   rsm__fd_close(&screen);
   rsm__fd_close(&plan->input);
-  rsm__fd_close(&plan->cgroup);
   rsm__fd_close(&prepared->own_record);
   rsm__fd_close(&prepared->own_lock);
 }
