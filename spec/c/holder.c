@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,11 +29,12 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { HARD_LIMIT_SECONDS = 120, TICK_MS = 50, FD_LIMIT = 1024 };
+enum { HARD_LIMIT_SECONDS = 120, TICK_MS = 50, FD_LIMIT = 1024, HANDED_FD = 3 };
 
 static struct {
   char **argv;
@@ -43,7 +45,8 @@ static struct {
   double delay;            /* seconds from TERM to the end */
   bool stay;               /* the end of the input is not ours */
   bool stop;
-  bool child; /* made by fork: says nothing */
+  bool answer; /* who connects to the socket that a manager has handed to us */
+  bool child;  /* made by fork: says nothing */
 } self;
 
 static volatile sig_atomic_t asked; /* TERM has come */
@@ -380,6 +383,37 @@ static bool input_counts(void) {
   return fstat(STDIN_FILENO, &status) == 0 && !S_ISCHR(status.st_mode);
 }
 
+/* What sd_notify does: a datagram to the manager. */
+static void do_notify(char **args) {
+  struct sockaddr_un to = {.sun_family = AF_UNIX};
+  const char *name = getenv("NOTIFY_SOCKET");
+  size_t length = name ? strlen(name) : 0;
+  errno = EDESTADDRREQ;
+  must(length > 0 && length < sizeof to.sun_path ? 0 : -1, "notify", args[0]);
+  memcpy(to.sun_path, name, length);
+  if (name[0] == '@') to.sun_path[0] = '\0';
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  must(fd, "socket", "");
+  socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+  must(sendto(fd, args[0], strlen(args[0]), 0, (const struct sockaddr *)&to, size) < 0 ? -1 : 0, "notify", args[0]);
+  close(fd);
+}
+
+static void do_answer(char **args) {
+  (void)args;
+  signal(SIGPIPE, SIG_IGN);
+  self.answer = true;
+}
+
+static void answer(void) {
+  struct pollfd socket = {.fd = HANDED_FD, .events = POLLIN};
+  if (poll(&socket, 1, 0) <= 0) return;
+  int fd = accept4(HANDED_FD, NULL, NULL, SOCK_CLOEXEC);
+  must(fd, "accept", "");
+  dprintf(fd, "pid %d\n", (int)getpid());
+  close(fd);
+}
+
 static void wait_for_the_end(void) {
   bool listen = input_counts();
   double end = 0;
@@ -387,6 +421,7 @@ static void wait_for_the_end(void) {
     errno = 0;
     if (listen ? input_has_ended() : (poll(NULL, 0, TICK_MS), false)) return;
     if (self.until && access(self.until, F_OK) < 0) return;
+    if (self.answer) answer();
     if (asked && end == 0) {
       end = now() + self.delay;
       if (self.note) append_line(self.note, "term");
@@ -528,6 +563,8 @@ static const struct command {
     {"delay", 1, do_delay},             /* SECONDS: from TERM to the end, with status 0 */
     {"note", 1, do_note},               /* PATH: append "start PID ARGS" now, and "term" on TERM, then end */
     {"report", 1, do_report},           /* PATH: describe the process there, one fact a line, before "ready" */
+    {"notify", 1, do_notify},           /* TEXT: to the service manager, like "READY=1" */
+    {"answer", 0, do_answer},           /* who connects to the manager's socket (descriptor 3) is told "pid PID" */
     {"stop", 0, do_stop},               /* stop (SIGSTOP) after "ready" */
     {"until", 1, do_until},             /* PATH: end when it is gone; an input that is a device ends us no more */
     {"nopdeath", 0, do_nopdeath},       /* the end of the input ends us not: needs until */
