@@ -32,6 +32,17 @@ describe("restart()", function()
     return result
   end
 
+  it("is owed to whom was asked in vain, and obeyed later: closing brings it back", function()
+    local late = stop.hold(stage, "delay", "0.6")
+    assert.equal(351, (select(4, session:shutdown { timeout = 0.1 })))
+    assert.is_truthy(support.eventually(function()
+      return not late:alive()
+    end))
+    local report = assert(session:close())
+    assert.same({ late.pid }, stop.pids(report.restarted))
+    assert.equal(2, #stop.starts(stage))
+  end)
+
   it("before shutdown answers 776", function()
     local report, message, code, number = session:restart()
     assert.same({ nil, "request_out_of_sequence", 776 }, { report, code, number })

@@ -70,6 +70,7 @@ static rsm__buffer get_file(const char *name) {
 /* ---- A journal of two rounds, and what is known after each of its records ---- */
 
 static const char *const command[] = {"prog", "--option", "with \xC3\xA4 and\nnewline"};
+static const char *const bases[] = {"base.service", "another.service"};
 static const char *const args[] = {"--again"};
 
 static rsm__entry *add_entry(rsm__journal *journal, uint32_t pid) {
@@ -92,7 +93,8 @@ static rsm__entry *add_entry(rsm__journal *journal, uint32_t pid) {
                          .affected = true};
   entry->place = (rsm__plan_place){.depth = pid, .held = pid % 2, .first_up = pid % 4 == 1};
   entry->service = (rsm__service_id){pid % 3 ? NULL : "a.service", pid % 2, pid};
-  entry->base = pid % 6 ? NULL : "base.service";
+  entry->bases = bases;
+  entry->base_count = pid % 6 ? 0 : RSM_COUNT(bases);
   entry->parent = entry->index; /* the one before it, the first has none */
   entry->registered = pid % 2;
   entry->args = args;
@@ -123,7 +125,8 @@ static void same_entry(const rsm__entry *a, const rsm__entry *b, bool lean) {
   CHECK(a->place.held == b->place.held && a->place.first_up == b->place.first_up);
   CHECK_TEXT(a->service.name, b->service.name);
   CHECK(a->service.user_manager == b->service.user_manager && a->service.owner == b->service.owner);
-  CHECK_TEXT(a->base, b->base);
+  CHECK_INT(a->base_count, b->base_count);
+  for (size_t i = 0; i < a->base_count; i++) CHECK_TEXT(a->bases[i], b->bases[i]);
   CHECK(a->registered == b->registered && a->flags == b->flags && a->other_user == b->other_user);
   CHECK_TEXT(a->obstacle, b->obstacle);
   CHECK_INT(a->arg_count, b->arg_count);

@@ -220,13 +220,13 @@ static rsm_status add_remembered(const rsm__builtin *session, const rsm__affecte
   rsm_list *list = affected->list;
   for (size_t i = 0; i < session->journal.count; i++) {
     const rsm__entry *entry = session->journal.entries[i];
-    if (entry->fate == RSM__FATE_PLANNED || entry->fate == RSM__FATE_ASKED) continue;
+    if (entry->fate == RSM__FATE_PLANNED) continue;
     rsm_app *listed = listed_as(affected, entry);
     if (listed) {
       listed->status |= entry->app.status & ~(uint32_t)NOT_HISTORY;
       continue;
     }
-    if (entry->fate == RSM__FATE_ALIVE) continue; /* no longer uses them, and was not stopped by us */
+    if (entry->fate == RSM__FATE_ASKED || entry->fate == RSM__FATE_ALIVE) continue; /* no longer uses them */
     rsm_status status = rsm__list_add_copy(list, &entry->app, reterr);
     if (status != RSM_OK) return status;
   }

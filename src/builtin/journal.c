@@ -71,7 +71,7 @@ static void put_entry(rsm__buffer *buffer, const rsm__entry *entry, bool in_memo
   rsm__buffer_put_u32(buffer, entry->place.depth);
   rsm__buffer_put_u8(buffer, entry->place.held);
   rsm__buffer_put_u8(buffer, entry->place.first_up);
-  rsm__buffer_put_text(buffer, entry->base);
+  rsm__buffer_put_texts(buffer, entry->bases, entry->base_count);
   rsm__buffer_put_u32(buffer, entry->parent);
   rsm__buffer_put_u8(buffer, entry->registered);
   rsm__buffer_put_texts(buffer, entry->args, entry->arg_count);
@@ -90,7 +90,7 @@ static void get_entry(rsm__cursor *cursor, rsm__arena *arena, rsm__entry *entry)
   entry->place.depth = rsm__cursor_u32(cursor);
   entry->place.held = rsm__cursor_u8(cursor) != 0;
   entry->place.first_up = rsm__cursor_u8(cursor) != 0;
-  entry->base = rsm__cursor_text(cursor, arena);
+  entry->bases = rsm__cursor_texts(cursor, arena, &entry->base_count);
   entry->parent = rsm__cursor_u32(cursor);
   entry->registered = rsm__cursor_u8(cursor) != 0;
   entry->args = rsm__cursor_texts(cursor, arena, &entry->arg_count);
@@ -273,9 +273,23 @@ rsm__entry *rsm__journal_find_service(const rsm__journal *journal, const rsm__se
   return NULL;
 }
 
+/* Was it asked in vain, and has it obeyed since? What cannot be looked at now, restart looks at again. A service that
+ * goes down late stays "asked". */
+static bool obeyed_late(const rsm__entry *entry) {
+  rsm__process *process;
+  if (entry->fate != RSM__FATE_ALIVE || entry->service.name) return false;
+  rsm_status status = rsm__process_open(&entry->app.process, &process, NULL);
+  if (status != RSM_OK) return status == RSM_NOT_FOUND || rsm__is_shortage(status);
+  bool alive = rsm__process_alive(process);
+  rsm__process_close(process);
+  return !alive;
+}
+
 bool rsm__journal_owes(const rsm__journal *journal) {
-  for (size_t i = 0; i < journal->count; i++)
-    if (journal->entries[i]->fate == RSM__FATE_STOPPED || journal->entries[i]->fate == RSM__FATE_ASKED) return true;
+  for (size_t i = 0; i < journal->count; i++) {
+    const rsm__entry *entry = journal->entries[i];
+    if (entry->fate == RSM__FATE_STOPPED || entry->fate == RSM__FATE_ASKED || obeyed_late(entry)) return true;
+  }
   return false;
 }
 

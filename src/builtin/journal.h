@@ -28,9 +28,12 @@ typedef struct rsm__entry {
   rsm_app app; /* as it was listed, its status kept current */
   rsm__plan_place place;
   rsm__service_id service; /* of a service, or of what would start one; else name NULL */
-  const char *base;        /* of a service that stops for another one's sake: that one's full name; else NULL */
-  uint32_t parent;         /* 1 + index of its nearest ancestor in the journal; 0 none */
-  uint32_t round;          /* of shutdown: 1, 2, ...; 0: planned again in a later one */
+  const char *const
+      *bases; /* of a service: the full names of those that it depends on, or would start, and that stop */
+  size_t base_count;
+  rsm_left_why base_left; /* while restarting: why one of those is left */
+  uint32_t parent;        /* 1 + index of its nearest ancestor in the journal; 0 none */
+  uint32_t round;         /* of shutdown: 1, 2, ...; 0: planned again in a later one */
   bool registered;
   const char *const *args; /* as registered */
   size_t arg_count;

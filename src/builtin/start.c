@@ -8,6 +8,7 @@
  * rsm__journal_settle  | those asked, not known to be down  | for the rest of their grace
  * rsm__launch_start    | one program                        | until it runs; 10 s at most
  * rsm__service_start   | one service                        | until it is up; as long as its manager gives it
+ * rsm__service_stop    | one that runs without its socket   | as a question; its end is waited for like any other
  * SPDX-License-Identifier: MIT */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,9 +17,10 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "builtin/builtin.h"
+#include "os/clock.h"
 #include "os/launch.h"
 
-enum { LOCK_MS = 15000 };
+enum { LOCK_MS = 15000, STOP_MS = 20000 };
 
 typedef struct restart {
   rsm__operation *op;
@@ -50,21 +52,7 @@ static void mask_again(const restart *r, rsm__entry *entry) {
   rsm__filters_mask(&r->op->session->filters, &entry->app);
 }
 
-static rsm_left_why decide(const restart *r, const rsm__entry *entry, size_t depth);
-
-/* Why the service is left, on which this one depends or which it would start. A socket whose service serves one
- * connection and is gone with that, or a timer, is of use all the same. */
-static rsm_left_why why_base_is_left(const restart *r, const rsm__entry *entry, size_t depth) {
-  if (!entry->base || depth > r->count) return RSM_LEFT_NONE; /* services may depend on each other in a circle */
-  rsm__service_id id = entry->service;
-  id.name = entry->base;
-  const rsm__entry *base = rsm__journal_find_service(r->journal, &id);
-  if (!base || !rsm__entry_is_down(base)) return RSM_LEFT_NONE;
-  rsm_left_why why = decide(r, base, depth + 1);
-  return entry->place.held && why != RSM_LEFT_RESTART_MASKED ? RSM_LEFT_NONE : why;
-}
-
-static rsm_left_why decide(const restart *r, const rsm__entry *entry, size_t depth) {
+static rsm_left_why decide(const restart *r, const rsm__entry *entry) {
   const rsm__entry *ancestor = parent_of(r, entry);
   while (ancestor && ancestor->fate != RSM__FATE_RESTARTED) ancestor = parent_of(r, ancestor);
   rsm__plan_candidate candidate = {.app = &entry->app,
@@ -74,7 +62,7 @@ static rsm_left_why decide(const restart *r, const rsm__entry *entry, size_t dep
                                    .other_user = entry->other_user,
                                    .parent_restarted = ancestor != NULL,
                                    .like_parent = ancestor && same_program(entry, ancestor),
-                                   .base = why_base_is_left(r, entry, depth)};
+                                   .base = entry->base_left};
   return rsm__plan_restart(&candidate, r->unregistered);
 }
 
@@ -167,11 +155,37 @@ static rsm_status start_all(restart *r, bool followers, rsm_error *reterr) {
     if ((entry->parent != 0) != followers) continue;
     rsm__task_checkpoint(r->op->task);
     if (rsm__task_cancelled(r->op->task)) return RSM_OK;
-    rsm_left_why why = decide(r, entry, 0);
+    rsm_left_why why = decide(r, entry);
     entry->app.left_why = RSM_LEFT_NONE;
     status = why == RSM_LEFT_NONE ? start_one(r, entry, reterr) : leave_one(r, entry, why, reterr);
   }
   return status;
+}
+
+/* Why a service is left, on which this one depends or which it would start. A socket whose service serves one
+ * connection and is gone with that, or a timer, is of use all the same. */
+static rsm_left_why why_base_is_left(const restart *r, const rsm__entry *entry) {
+  for (size_t i = 0; i < entry->base_count; i++) {
+    rsm__service_id id = entry->service;
+    id.name = entry->bases[i];
+    const rsm__entry *base = rsm__journal_find_service(r->journal, &id);
+    rsm_left_why why = base && rsm__entry_is_down(base) ? decide(r, base) : RSM_LEFT_NONE;
+    if (why == RSM_LEFT_RESTART_MASKED || (why != RSM_LEFT_NONE && !entry->place.held)) return why;
+  }
+  return RSM_LEFT_NONE;
+}
+
+/* Services may depend on each other in a circle, and in any order. */
+static void inherit_left(const restart *r) {
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (size_t i = 0; i < r->count; i++) {
+      rsm__entry *entry = r->entries[i];
+      if (!entry->service.name || entry->base_left != RSM_LEFT_NONE) continue;
+      entry->base_left = why_base_is_left(r, entry);
+      changed = changed || entry->base_left != RSM_LEFT_NONE;
+    }
+  }
 }
 
 static int compare_entries(const void *a, const void *b) {
@@ -180,13 +194,70 @@ static int compare_entries(const void *a, const void *b) {
 }
 
 static rsm_status collect(restart *r, rsm_error *reterr) {
+  rsm__free(r->entries);
+  r->count = 0;
   r->entries = rsm__calloc(r->journal->count, sizeof(rsm__entry *));
   if (!r->entries) return rsm__fail_memory(reterr);
   for (size_t i = 0; i < r->journal->count; i++)
     if (rsm__entry_is_down(r->journal->entries[i])) r->entries[r->count++] = r->journal->entries[i];
   qsort(r->entries, r->count, sizeof(rsm__entry *), compare_entries);
-  for (size_t i = 0; i < r->count; i++) mask_again(r, r->entries[i]);
+  for (size_t i = 0; i < r->count; i++) {
+    mask_again(r, r->entries[i]);
+    r->entries[i]->base_left = RSM_LEFT_NONE;
+  }
+  inherit_left(r);
   return RSM_OK;
+}
+
+/* ---- Sockets that are down while their services run ---- */
+
+/* The service below a socket, if it runs and may be stopped and started for that one's sake. */
+static rsm__entry *running_base(const restart *r, const rsm__entry *entry, size_t i) {
+  rsm__service_id id = entry->service;
+  id.name = entry->bases[i];
+  rsm__entry *base = rsm__journal_find_service(r->journal, &id);
+  if (!base || base->obstacle || base->fate == RSM__FATE_RESTARTED) return NULL;
+  rsm_app app = base->app;
+  rsm__filters_mask(&r->op->session->filters, &app);
+  rsm__service_activity activity;
+  if (app.status & RSM_APP_SHUTDOWN_MASKED) return NULL;
+  if (rsm__service_look(r->op->services, &base->service, &activity, NULL) != RSM_OK) return NULL;
+  return activity == RSM__SERVICE_RUNNING ? base : NULL;
+}
+
+static rsm_status stop_base(restart *r, rsm__entry *base, rsm_error *reterr) {
+  rsm_error why;
+  base->asked_at = rsm__clock_ms();
+  base->grace_ms = STOP_MS;
+  rsm_status status = rsm__journal_mark(r->journal, base, RSM__FATE_ASKED, reterr);
+  if (status != RSM_OK) return status;
+  status = rsm__service_stop(r->op->services, &base->service, &why);
+  if (status != RSM_OK && status != RSM_NO_SUCH_SERVICE)
+    return rsm__journal_mark(r->journal, base, RSM__FATE_ALIVE, reterr);
+  rsm__operation_emit(r->op, RSM_ACTION_ASK, &base->app, NULL);
+  return RSM_OK;
+}
+
+/* A manager starts no socket while its service runs. It does when a shutdown was cut short between the two, or when
+ * somebody has started it since: then it goes down once more, and comes back after its socket. */
+static rsm_status unblock(restart *r, bool *ret_asked, rsm_error *reterr) {
+  rsm_status status = RSM_OK;
+  *ret_asked = false;
+  for (size_t i = 0; i < r->count && status == RSM_OK; i++) {
+    const rsm__entry *entry = r->entries[i];
+    if (!entry->place.first_up || decide(r, entry) != RSM_LEFT_NONE) continue;
+    bool tried = false;
+    for (size_t k = 0; k < entry->base_count && status == RSM_OK && !rsm__task_cancelled(r->op->task); k++) {
+      rsm_process none;
+      rsm__entry *base = running_base(r, entry, k);
+      if (!base) continue;
+      /* Most will not: but one whose instances serve one connection each does. */
+      if (!tried && rsm__service_start(r->op->services, &entry->service, &none, NULL) != RSM_GEN_FAILURE) break;
+      tried = *ret_asked = true;
+      status = stop_base(r, base, reterr);
+    }
+  }
+  return status;
 }
 
 static rsm_status report_all(const restart *r, rsm_report *report, rsm_error *reterr) {
@@ -226,6 +297,10 @@ rsm_status rsm__start_run(rsm__operation *op, rsm_error *reterr) {
   rsm_status status = rsm__journal_settle(r.journal, op->task, true, reterr);
   if (status == RSM_OK) status = collect(&r, reterr);
   if (status == RSM_OK && r.count) status = rsm__lock_acquire(session->stored.dir, "lock", LOCK_MS, &r.lock, reterr);
+  bool asked = false;
+  if (status == RSM_OK) status = unblock(&r, &asked, reterr);
+  if (status == RSM_OK && asked) status = rsm__journal_settle(r.journal, op->task, true, reterr);
+  if (status == RSM_OK && asked) status = collect(&r, reterr);
   if (status == RSM_OK) status = start_all(&r, false, reterr);
   if (status == RSM_OK) status = start_all(&r, true, reterr);
   rsm_status reported = report_all(&r, report, status == RSM_OK ? reterr : NULL);

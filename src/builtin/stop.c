@@ -40,10 +40,13 @@ static rsm_status mark_ended(rsm__round *round, rsm__member *member, rsm_error *
   return status;
 }
 
+/* What is going down all the same stays "asked": a restart is owed, and looks again. */
 static rsm_status mark_alive(rsm__round *round, rsm__member *member, const rsm_error *why, rsm_error *reterr) {
+  rsm__fate fate = rsm__member_goes_down(round, member) ? RSM__FATE_ASKED : RSM__FATE_ALIVE;
   settle(round, member);
   member->entry->app.error = *why;
-  rsm_status status = rsm__journal_mark(&round->op->session->journal, member->entry, RSM__FATE_ALIVE, reterr);
+  member->entry->app.status |= RSM_APP_ERROR_ON_STOP;
+  rsm_status status = rsm__journal_mark(&round->op->session->journal, member->entry, fate, reterr);
   rsm__operation_emit(round->op, RSM_ACTION_FAILED, &member->entry->app, why);
   return status;
 }
@@ -189,7 +192,7 @@ static bool is_member(const rsm__round *round, const rsm_app *app, const rsm__li
     const rsm__entry *entry = round->members[i].entry;
     if (!live->service && rsm_process_equal(&entry->app.process, &app->process)) return true;
     if (live->service && rsm__service_id_equal(&entry->service, rsm__service_group_id(live->service)))
-      return entry->fate == RSM__FATE_ALIVE;
+      return entry->fate == RSM__FATE_ASKED || entry->fate == RSM__FATE_ALIVE;
   }
   return false;
 }

@@ -33,6 +33,9 @@ rsm_status rsm__round_plan(rsm__round *round, rsm_error *reterr);
 rsm_status rsm__member_reach(rsm__round *round, rsm__member *member, bool steal, rsm_error *reterr);
 rsm_status rsm__member_ask(const rsm__round *round, const rsm__member *member, rsm_error *reterr);
 rsm_status rsm__member_kill(const rsm__round *round, const rsm__member *member, rsm_error *reterr);
+/* Is it a service that was asked and that its manager does not say to run? Then it ends yet, or has but for some of its
+ * processes, and nobody but us brings it back. */
+bool rsm__member_goes_down(const rsm__round *round, const rsm__member *member);
 /* Why it is given up, in words. */
 void rsm__member_blame(const rsm__round *round, const rsm__member *member, rsm_error *ret_why);
 void rsm__member_release(rsm__round *round, rsm__member *member);

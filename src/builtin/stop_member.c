@@ -68,6 +68,13 @@ rsm_status rsm__member_kill(const rsm__round *round, const rsm__member *member, 
   return ended_if_unknown(rsm__service_kill(round->op->services, &member->entry->service, reterr));
 }
 
+bool rsm__member_goes_down(const rsm__round *round, const rsm__member *member) {
+  rsm__service_activity activity;
+  if (!is_service(member) || !member->asked) return false;
+  rsm_status status = rsm__service_look(round->op->services, &member->entry->service, &activity, NULL);
+  return status != RSM_OK || activity != RSM__SERVICE_RUNNING;
+}
+
 static const char *words_of(const rsm__round *round, const rsm__member *member) {
   rsm__service_activity activity = RSM__SERVICE_RUNNING;
   if (member->killed) return "it was killed but does not end: it waits for the system";

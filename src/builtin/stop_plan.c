@@ -115,9 +115,8 @@ static rsm__entry *entry_since(const rsm__journal *journal, size_t first, const 
   return entry && entry->index >= first ? entry : NULL;
 }
 
-/* A service to stop. base: the one that it goes down with, or that it would start; NULL: it is meant itself. */
 static rsm_status new_service(rsm__round *round, const rsm__service_id *id, const rsm_app *app, const char *obstacle,
-                              const rsm__service_id *base, rsm__entry **ret_entry, rsm_error *reterr) {
+                              rsm__entry **ret_entry, rsm_error *reterr) {
   rsm__journal *journal = &round->op->session->journal;
   if (rsm__grow(&round->members, &round->capacity, round->count + 1, sizeof *round->members) < 0)
     return rsm__fail_memory(reterr);
@@ -126,8 +125,7 @@ static rsm_status new_service(rsm__round *round, const rsm__service_id *id, cons
   entry->service = *id;
   entry->service.name = rsm__arena_strdup(&journal->arena, id->name);
   entry->obstacle = rsm__arena_strdup(&journal->arena, obstacle);
-  entry->base = base ? rsm__arena_strdup(&journal->arena, base->name) : NULL;
-  if (!entry->service.name || (obstacle && !entry->obstacle) || (base && !entry->base)) return rsm__fail_memory(reterr);
+  if (!entry->service.name || (obstacle && !entry->obstacle)) return rsm__fail_memory(reterr);
   rsm_status status = rsm__app_copy(&journal->arena, app, &entry->app, reterr);
   if (status != RSM_OK) return status;
   round->members[round->count++] = (rsm__member){.entry = entry};
@@ -135,10 +133,24 @@ static rsm_status new_service(rsm__round *round, const rsm__service_id *id, cons
   return RSM_OK;
 }
 
-static rsm_status add_link(rsm__round *round, const rsm__service_group *base, const rsm__service_link *link,
-                           size_t first, rsm_error *reterr) {
+/* The same service may be met below several of those that are meant. */
+static rsm_status add_bases(rsm__arena *arena, rsm__entry *entry, const rsm__service_link *link, rsm_error *reterr) {
+  size_t count = entry->base_count;
+  const char **bases = rsm__arena_alloc(arena, (count + link->base_count) * sizeof *bases);
+  if (!bases) return rsm__fail_memory(reterr);
+  if (count) memcpy(bases, entry->bases, count * sizeof *bases);
+  for (size_t i = 0; i < link->base_count; i++) {
+    size_t k = 0;
+    while (k < count && strcmp(bases[k], link->bases[i]) != 0) k++;
+    if (k == count && !(bases[count++] = rsm__arena_strdup(arena, link->bases[i]))) return rsm__fail_memory(reterr);
+  }
+  entry->bases = bases;
+  entry->base_count = count;
+  return RSM_OK;
+}
+
+static rsm_status add_link(rsm__round *round, const rsm__service_link *link, size_t first, rsm_error *reterr) {
   rsm__builtin *session = round->op->session;
-  const rsm__service_id *base_id = rsm__service_group_id(base);
   rsm__entry *entry = entry_since(&session->journal, first, &link->id);
   rsm_status status = RSM_OK;
   if (!entry) {
@@ -146,16 +158,13 @@ static rsm_status add_link(rsm__round *round, const rsm__service_group *base, co
     const char *obstacle;
     status =
         rsm__service_link_app(&round->before.groups, link, session->lookup, round->op->task, &app, &obstacle, reterr);
-    if (status == RSM_OK) status = new_service(round, &link->id, &app, obstacle, base_id, &entry, reterr);
+    if (status == RSM_OK) status = new_service(round, &link->id, &app, obstacle, &entry, reterr);
     if (status != RSM_OK) return status;
     entry->place.held = link->role == RSM__SERVICE_LISTENER || link->role == RSM__SERVICE_STARTER;
     entry->place.first_up = link->role == RSM__SERVICE_LISTENER;
-  } else if (!entry->base) { /* is meant itself, and depends on another that is meant, too */
-    entry->base = rsm__arena_strdup(&session->journal.arena, base_id->name);
-    if (!entry->base) return rsm__fail_memory(reterr);
   }
   if (entry->place.depth < link->depth) entry->place.depth = link->depth;
-  return RSM_OK;
+  return add_bases(&session->journal.arena, entry, link, reterr);
 }
 
 /* The services that were chosen, then whatever goes down with them. */
@@ -166,13 +175,12 @@ static rsm_status add_services(rsm__round *round, const choice *choices, size_t 
     const rsm__service_group *group = choices[i].live->service;
     rsm__entry *entry;
     if (group)
-      status =
-          new_service(round, rsm__service_group_id(group), choices[i].app, group->facts.obstacle, NULL, &entry, reterr);
+      status = new_service(round, rsm__service_group_id(group), choices[i].app, group->facts.obstacle, &entry, reterr);
   }
   for (size_t i = 0; status == RSM_OK && i < count; i++) {
     const rsm__service_group *group = choices[i].live->service;
     for (size_t k = 0; status == RSM_OK && group && k < group->facts.link_count; k++)
-      status = add_link(round, group, &group->facts.links[k], first, reterr);
+      status = add_link(round, &group->facts.links[k], first, reterr);
   }
   return status;
 }

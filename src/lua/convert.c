@@ -175,7 +175,7 @@ static void set_uses(lua_State *L, const rsm_app *app) {
 }
 
 static void set_processes(lua_State *L, const rsm_app *app) {
-  if (app->processes) {
+  if (app->processes || app->service) {
     lua_createtable(L, (int)app->process_count, 0);
     for (size_t i = 0; i < app->process_count; i++) {
       rsml_push_process(L, &app->processes[i]);

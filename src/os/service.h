@@ -66,9 +66,11 @@ typedef enum rsm__service_role {
 
 typedef struct rsm__service_link {
   rsm__service_id id;
-  const char *description; /* never NULL */
-  rsm__service_role role;  /* never ITSELF */
-  unsigned depth;          /* steps from the service that it depends on, by the longest way; at least 1 */
+  const char *description;  /* never NULL */
+  rsm__service_role role;   /* never ITSELF */
+  unsigned depth;           /* steps from the service that it depends on, by the longest way; at least 1 */
+  const char *const *bases; /* the full names of those that it goes down with, or that it would start: at least 1 */
+  size_t base_count;
 } rsm__service_link;
 
 /* Text and arrays in the arena. */

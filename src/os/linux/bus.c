@@ -45,6 +45,7 @@ struct rsm__bus {
   bool hung;
   bool broken;
   bool subscribed;
+  bool declines;                /* we are who would be asked for a password */
   bool news;                    /* a signal came since the last rsm__bus_wait_any */
   char refusal[NAME_MAX_BYTES]; /* the D-Bus name of the last call's error; "" */
   char manager[NAME_MAX_BYTES]; /* on the message bus: the manager's unique name, once subscribed */
@@ -383,8 +384,27 @@ static rsm_status call_at(rsm__bus *bus, const char *destination, const rsm__bus
   return status;
 }
 
+/* systemd lets polkit ask for a password whatever its caller wants (seen with 252). So that nobody is asked, we are who
+ * would be: the agent of our own process goes before the session's, and sd-bus answers for us that it knows no such
+ * object. It lasts as long as the connection: meanwhile our host's own requests in this process ask nobody either. An
+ * agent that the host has registered for itself stays, and is asked. */
+static rsm_status decline_passwords(rsm__bus *bus, rsm_error *reterr) {
+  if (!bus->on_message_bus || bus->declines || geteuid() == 0) return RSM_OK;
+  bus->declines = true;
+  const rsm__bus_method method = {"/org/freedesktop/PolicyKit1/Authority", "org.freedesktop.PolicyKit1.Authority",
+                                  "RegisterAuthenticationAgent", NULL};
+  rsm_error why = {0};
+  rsm_status status = call_at(bus, "org.freedesktop.PolicyKit1", &method, NULL, &why, "(sa{sv})ss", "unix-process", 2u,
+                              "pid", "u", (uint32_t)getpid(), "start-time", "t", (uint64_t)0, "C", "/none");
+  if (status == RSM_OK || (status != RSM_TIMEOUT && !rsm__is_shortage(status) && !bus->broken)) return RSM_OK;
+  if (reterr) *reterr = why;
+  return status;
+}
+
 rsm_status rsm__bus_call(rsm__bus *bus, const rsm__bus_method *method, rsm__bus_reply *ret_reply, rsm_error *reterr,
                          const char *types, ...) {
+  rsm_status declined = method->interface ? RSM_OK : decline_passwords(bus, reterr);
+  if (declined != RSM_OK) return declined;
   va_list values;
   va_start(values, types);
   rsm_status status = call(bus, DESTINATION, method, ret_reply, reterr, types, values);

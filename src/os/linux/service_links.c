@@ -17,7 +17,7 @@ typedef struct asked {
   size_t link; /* its index + 1; 0: it is not up */
 } asked;
 
-/* The second goes down with the first: indexes of links. */
+/* Link `to` goes down with link `from` - 1; 0: with the unit where the walk began. */
 typedef struct edge {
   size_t from, to;
 } edge;
@@ -130,7 +130,7 @@ static rsm_status add(walk *all, const char *name, rsm__service_role role, size_
   rsm__service_link *link = &all->links[known->link - 1];
   /* What starts it again has to be stopped first, whatever else it is. */
   if (link->role == RSM__SERVICE_DEPENDENT) link->role = role;
-  return from ? add_edge(all, from - 1, known->link - 1, reterr) : RSM_OK;
+  return add_edge(all, from, known->link - 1, reterr);
 }
 
 static rsm_status add_all(walk *all, const rsm__bus_texts *names, rsm__service_role role, size_t from,
@@ -180,16 +180,34 @@ static size_t choose_next(const uint16_t *open, size_t count) {
 static rsm_status deepen(const walk *all, rsm_error *reterr) {
   uint16_t *open = rsm__arena_alloc(all->arena, (all->count + 1) * sizeof *open); /* how many are to be placed before */
   if (!open) return rsm__fail_memory(reterr);
-  for (size_t k = 0; k < all->edge_count; k++) open[all->edges[k].to]++;
+  for (size_t k = 0; k < all->edge_count; k++)
+    if (all->edges[k].from) open[all->edges[k].to]++;
   for (size_t placed = 0; placed < all->count; placed++) {
     size_t from = choose_next(open, all->count);
     open[from] = PLACED;
     for (size_t k = 0; k < all->edge_count; k++) {
       rsm__service_link *to = &all->links[all->edges[k].to];
-      if (all->edges[k].from != from || open[all->edges[k].to] == PLACED) continue;
+      if (all->edges[k].from != from + 1 || open[all->edges[k].to] == PLACED) continue;
       open[all->edges[k].to]--;
       if (to->depth <= all->links[from].depth) to->depth = all->links[from].depth + 1;
     }
+  }
+  return RSM_OK;
+}
+
+static rsm_status name_bases(const walk *all, rsm_error *reterr) {
+  for (size_t i = 0; i < all->count; i++) {
+    rsm__service_link *link = &all->links[i];
+    size_t count = 0;
+    for (size_t k = 0; k < all->edge_count; k++) count += all->edges[k].to == i;
+    const char **bases = rsm__arena_alloc(all->arena, count * sizeof *bases);
+    if (!bases) return rsm__fail_memory(reterr);
+    for (size_t k = 0; k < all->edge_count; k++) {
+      size_t from = all->edges[k].from;
+      if (all->edges[k].to != i) continue;
+      bases[link->base_count++] = from ? all->links[from - 1].id.name : all->id->name;
+    }
+    link->bases = bases;
   }
   return RSM_OK;
 }
@@ -211,6 +229,7 @@ rsm_status rsm__service_links(rsm__bus *bus, const rsm__service_id *id, const rs
     status = note(&all.closure.refusal, "stopping it would stop too many others", reterr);
   if (status != RSM_OK) return status;
   status = deepen(&all, reterr);
+  if (status == RSM_OK) status = name_bases(&all, reterr);
   if (status != RSM_OK) return status;
   rsm__service_link *links = rsm__arena_alloc(arena, all.count * sizeof *links);
   if (!links) return rsm__fail_memory(reterr);
