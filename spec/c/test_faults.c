@@ -199,6 +199,12 @@ static bool is_holder(const char *pid) {
   return strcmp(target, holder) == 0;
 }
 
+/* Who was killed last. One that ends closes its files a moment after its program's name is gone. */
+static struct {
+  pid_t pids[64];
+  size_t count;
+} killed;
+
 /* How many run; with a signal they get it. */
 static int count_running(int number) {
   DIR *proc = opendir("/proc");
@@ -207,7 +213,10 @@ static int count_running(int number) {
   for (struct dirent *entry; (entry = readdir(proc)) != NULL;) {
     if (!is_holder(entry->d_name)) continue;
     count++;
-    if (number) kill((pid_t)atoi(entry->d_name), number);
+    if (!number) continue;
+    pid_t pid = (pid_t)atoi(entry->d_name);
+    kill(pid, number);
+    if (killed.count < sizeof killed.pids / sizeof *killed.pids) killed.pids[killed.count++] = pid;
   }
   closedir(proc);
   return count;
@@ -252,6 +261,8 @@ static bool runs(pid_t child) {
 static void end_all(pid_t child) {
   while (count_running(SIGKILL)) sleep_us(200);
   CHECK_INT(waitpid(child, NULL, 0), child);
+  for (; killed.count; killed.count--)
+    while (kill(killed.pids[killed.count - 1], 0) == 0) sleep_us(200);
 }
 
 /* ---- Sessions alone ---- */
