@@ -16,6 +16,12 @@ foreach(source IN LISTS test_sources)
   rsm_add_test(${name} $<TARGET_FILE:${name}>)
 endforeach()
 
+# These once more, each under a systemd of its own; skipped where there can be none.
+foreach(name IN ITEMS test_bus test_scope test_service test_service_rights test_service_start)
+  rsm_add_test(${name}_in_systemd tools/in-systemd env ${test_environment} $<TARGET_FILE:${name}>)
+  set_tests_properties(${name}_in_systemd PROPERTIES SKIP_RETURN_CODE 125)
+endforeach()
+
 # The system calls that test_faults makes fail: the linker leads them to its own functions.
 set(faulty eventfd fchmod fchmodat fcntl fdatasync fdopendir flock fopen fstat fstatat fstatfs fsync ftruncate getcwd
   getdents64 getrandom getxattr isatty lstat mkdirat nanosleep open openat opendir poll pread pthread_create read readdir
@@ -33,6 +39,15 @@ target_link_options(holder PRIVATE -static)
 # Another one, which gives a pid away twice and asks the library itself who has it.
 add_executable(recycle spec/c/recycle.c)
 target_link_libraries(recycle PRIVATE rsm rsm_flags)
+
+# A polkit agent that says whether it was asked, where libsystemd can be linked; never sanitized, either.
+find_path(SYSTEMD_INCDIR systemd/sd-bus.h)
+find_library(SYSTEMD_LIBRARY systemd)
+if(SYSTEMD_INCDIR AND SYSTEMD_LIBRARY)
+  add_executable(agent spec/c/agent.c)
+  target_include_directories(agent SYSTEM PRIVATE "${SYSTEMD_INCDIR}")
+  target_link_libraries(agent PRIVATE rsm_warnings "${SYSTEMD_LIBRARY}")
+endif()
 
 # These bring an interpreter of their own, where the others need none.
 find_library(LUA_LIBRARY NAMES lua5.4 lua54 lua-5.4)

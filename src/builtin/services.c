@@ -154,7 +154,8 @@ static rsm_status unreachable_app(const rsm__service_groups *groups, const rsm__
   app.note = rsm__arena_strdup(groups->arena, rsm_error_format(&group->why, words, sizeof words));
   if (!app.service || !app.note) return rsm__fail_memory(reterr);
   app.type = RSM_APP_SERVICE;
-  app.status = group->user_count ? RSM_APP_RUNNING : RSM_APP_STOPPED_OTHER;
+  /* Who cannot be asked about may run. One that has gone since it was registered does not. */
+  app.status = group->status == RSM_NO_SUCH_SERVICE ? RSM_APP_STOPPED_OTHER : RSM_APP_RUNNING;
   app.reboot_reasons = RSM_REBOOT_PERMISSION_DENIED;
   app.processes = group->users;
   app.process_count = group->user_count;
