@@ -1,5 +1,6 @@
 /* test_session_end.c: how sessions end: in forked children, by crashes, in the store. SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
+#include "builtin/journal.h"
 #include "programs.h"
 
 static void a_forked_child_has_no_session(void) {
@@ -158,12 +159,21 @@ static void a_secondary_runs_with_the_key(void) {
   finish(session);
 }
 
+static void who_was_asked_in_vain_and_lives_is_owed_nothing(void) {
+  rsm__entry entry = {.fate = RSM__FATE_ALIVE}, *entries[] = {&entry};
+  rsm__journal journal = {.entries = entries, .count = 1};
+  CHECK_INT(rsm_process_find(rsm__process_self(), &entry.app.process, NULL), RSM_OK);
+  CHECK(!rsm__journal_owes(&journal));
+  entry.app.process.start_time++;
+  CHECK(rsm__journal_owes(&journal));
+  entry.service.name = "a.service"; /* that one stays "asked" */
+  CHECK(!rsm__journal_owes(&journal));
+}
+
 static const check_test tests[] = {
-    CHECK_TEST(a_forked_child_has_no_session),
-    CHECK_TEST(nothing_stays_behind),
-    CHECK_TEST(a_debt_stays_in_the_store),
-    CHECK_TEST(killed_primaries_leave_one_program),
-    CHECK_TEST(a_dead_session_that_owes_nothing_is_swept),
+    CHECK_TEST(a_forked_child_has_no_session),      CHECK_TEST(nothing_stays_behind),
+    CHECK_TEST(a_debt_stays_in_the_store),          CHECK_TEST(who_was_asked_in_vain_and_lives_is_owed_nothing),
+    CHECK_TEST(killed_primaries_leave_one_program), CHECK_TEST(a_dead_session_that_owes_nothing_is_swept),
     CHECK_TEST(a_secondary_runs_with_the_key),
 };
 

@@ -176,8 +176,9 @@ static void set_uses(lua_State *L, const rsm_app *app) {
 
 static void set_processes(lua_State *L, const rsm_app *app) {
   if (app->processes || app->service) {
-    lua_createtable(L, (int)app->process_count, 0);
-    for (size_t i = 0; i < app->process_count; i++) {
+    size_t count = app->processes ? app->process_count : 0;
+    lua_createtable(L, (int)count, 0);
+    for (size_t i = 0; i < count; i++) {
       rsml_push_process(L, &app->processes[i]);
       lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
