@@ -23,6 +23,22 @@ typedef void rsm__bounded_free(void *argument);
 rsm_status rsm__bounded_run(rsm__bounded_work *work, rsm__bounded_free *free_argument, void *argument,
                             uint32_t limit_ms, rsm__task *task, rsm__bounded **ret_stuck, rsm_error *reterr);
 
+/* The same in two steps. Begin: RSM_OK, or the thread did not start. Wait takes the job over; anything but RSM_OK: the
+ * job owns the argument. ret_stuck NULL: nobody wants to know where it hangs. */
+rsm_status rsm__bounded_begin(rsm__bounded_work *work, rsm__bounded_free *free_argument, void *argument,
+                              rsm__bounded **ret_job, rsm_error *reterr);
+rsm_status rsm__bounded_wait(rsm__bounded *job, uint32_t limit_ms, rsm__task *task, rsm__bounded **ret_stuck,
+                             rsm_error *reterr);
+
+/* A thread that is kept for the next job, so that many small ones in a row need one. It ends by itself when there is
+ * nothing to do for a moment. *worker: NULL at first; a job that is given up takes its thread with it. One job at a
+ * time; in a forked child the next job gets a thread of its own. */
+typedef struct rsm__bounded_worker rsm__bounded_worker;
+rsm_status rsm__bounded_run_by(rsm__bounded_worker **worker, rsm__bounded_work *work, rsm__bounded_free *free_argument,
+                               void *argument, uint32_t limit_ms, rsm__task *task, rsm__bounded **ret_stuck,
+                               rsm_error *reterr);
+void rsm__bounded_worker_free(rsm__bounded_worker *worker); /* NULL-tolerant; its thread is gone then */
+
 const char *rsm__bounded_stuck_at(const rsm__bounded *job); /* what it was touching when it was given up */
 bool rsm__bounded_returned(const rsm__bounded *job);        /* has the abandoned thread come back after all? */
 rsm__bounded *rsm__bounded_unref(rsm__bounded *job);        /* NULL-tolerant; returns NULL */

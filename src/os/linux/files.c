@@ -90,7 +90,8 @@ struct rsm__lookup {
   stalled_process *stalled;
   size_t stalled_count;
   size_t stalled_capacity;
-  unsigned given_up; /* threads of rsm__lookup_ask since the last refresh */
+  rsm__bounded_worker *asker; /* for rsm__lookup_ask */
+  unsigned given_up;          /* threads of rsm__lookup_ask since the last refresh */
 };
 
 rsm_status rsm__lookup_new(uint32_t limit_ms, rsm__lookup **ret_lookup, rsm_error *reterr) {
@@ -118,6 +119,7 @@ rsm__lookup *rsm__lookup_free(rsm__lookup *lookup) {
   rsm__free(lookup->dead);
   while (lookup->stalled_count > 0) forget_process(lookup, lookup->stalled_count - 1);
   rsm__free(lookup->stalled);
+  rsm__bounded_worker_free(lookup->asker);
   rsm__free(lookup);
   return NULL;
 }
@@ -219,7 +221,9 @@ rsm_status rsm__lookup_ask(rsm__lookup *lookup, const rsm_process *process, rsm_
     free_argument(argument);
     return RSM_TIMEOUT;
   }
-  rsm_status status = rsm__lookup_try(lookup, work, free_argument, argument, task, &stuck, reterr);
+  rsm_status status =
+      rsm__bounded_run_by(&lookup->asker, work, free_argument, argument, lookup->limit_ms, task, &stuck, reterr);
+  if (status != RSM_OK && status != RSM_CANCELLED && status != RSM_TIMEOUT) free_argument(argument);
   if (status != RSM_TIMEOUT || !stuck) return status;
   lookup->given_up++;
   status = rsm__lookup_remember_process(lookup, process, false, stuck, reterr);

@@ -8,12 +8,19 @@
 #include "base/error.h"
 #include "os/linux/scan.h"
 
+static void findings_done(rsm__findings *found) {
+  rsm__free(found->holders);
+  rsm__free(found->unreadable);
+}
+
 void rsm__scan_unref(rsm__scan *scan) {
   if (atomic_fetch_sub(&scan->references, 1) != 1) return;
   rsm__targets_done(&scan->targets);
   rsm__free(scan->pids);
-  rsm__free(scan->holders);
-  rsm__free(scan->unreadable);
+  findings_done(&scan->found);
+  findings_done(&scan->behind);
+  rsm__arena_done(&scan->arena);
+  pthread_mutex_destroy(&scan->mutex);
   rsm__free(scan);
 }
 
@@ -34,15 +41,15 @@ static const rsm_use *keep_uses(rsm__arena *arena, const rsm__uses *uses) {
   return kept;
 }
 
-rsm_status rsm__scan_add_holder(rsm__scan *scan, const rsm_process *process, const char *name, const rsm__uses *uses,
-                                rsm_error *reterr) {
+rsm_status rsm__findings_add_holder(rsm__findings *found, const rsm_process *process, const char *name,
+                                    const rsm__uses *uses, rsm_error *reterr) {
   rsm__holder holder = {.process = *process, .use_count = uses->count};
-  holder.name = rsm__arena_strdup(scan->arena, name);
-  holder.uses = keep_uses(scan->arena, uses);
+  holder.name = rsm__arena_strdup(found->arena, name);
+  holder.uses = keep_uses(found->arena, uses);
   if ((name && !holder.name) || !holder.uses ||
-      rsm__grow(&scan->holders, &scan->capacity, scan->count + 1, sizeof holder) < 0)
+      rsm__grow(&found->holders, &found->capacity, found->count + 1, sizeof holder) < 0)
     return rsm__fail_memory(reterr);
-  scan->holders[scan->count++] = holder;
+  found->holders[found->count++] = holder;
   return RSM_OK;
 }
 
@@ -52,13 +59,13 @@ static bool keep_text(rsm__arena *arena, const char **text) {
   return *text != NULL;
 }
 
-rsm_status rsm__scan_add_unreadable(rsm__scan *scan, const rsm_unreadable *entry, rsm_error *reterr) {
+rsm_status rsm__findings_add_unreadable(rsm__findings *found, const rsm_unreadable *entry, rsm_error *reterr) {
   rsm_unreadable kept = *entry;
-  if (!keep_text(scan->arena, &kept.name) || !keep_text(scan->arena, &kept.user) ||
-      !keep_text(scan->arena, &kept.path) || !keep_text(scan->arena, &kept.reason) ||
-      rsm__grow(&scan->unreadable, &scan->unreadable_capacity, scan->unreadable_count + 1, sizeof kept) < 0)
+  if (!keep_text(found->arena, &kept.name) || !keep_text(found->arena, &kept.user) ||
+      !keep_text(found->arena, &kept.path) || !keep_text(found->arena, &kept.reason) ||
+      rsm__grow(&found->unreadable, &found->unreadable_capacity, found->unreadable_count + 1, sizeof kept) < 0)
     return rsm__fail_memory(reterr);
-  scan->unreadable[scan->unreadable_count++] = kept;
+  found->unreadable[found->unreadable_count++] = kept;
   return RSM_OK;
 }
 
@@ -67,20 +74,20 @@ static rsm_status add_gaps(rsm__scan *scan, rsm_error *reterr) {
   rsm_status status = RSM_OK;
   for (size_t i = 0; i < trees->gap_count && status == RSM_OK; i++) {
     const rsm_unreadable entry = {.path = trees->gaps[i].path, .reason = trees->gaps[i].reason};
-    status = rsm__scan_add_unreadable(scan, &entry, reterr);
+    status = rsm__findings_add_unreadable(&scan->found, &entry, reterr);
   }
   return status;
 }
 
-static rsm_status finish(const rsm__scan *scan, rsm__holders *ret_holders, rsm_error *reterr) {
-  const rsm__holders found = {
-      .holders = keep_array(scan->arena, scan->holders, scan->count * sizeof *scan->holders),
-      .count = scan->count,
-      .unreadable = keep_array(scan->arena, scan->unreadable, scan->unreadable_count * sizeof *scan->unreadable),
-      .unreadable_count = scan->unreadable_count,
-      .complete = scan->unreadable_count == 0};
-  if (!found.holders || !found.unreadable) return rsm__fail_memory(reterr);
-  *ret_holders = found;
+static rsm_status finish(const rsm__findings *found, rsm__holders *ret_holders, rsm_error *reterr) {
+  const rsm__holders result = {
+      .holders = keep_array(found->arena, found->holders, found->count * sizeof *found->holders),
+      .count = found->count,
+      .unreadable = keep_array(found->arena, found->unreadable, found->unreadable_count * sizeof *found->unreadable),
+      .unreadable_count = found->unreadable_count,
+      .complete = found->unreadable_count == 0};
+  if (!result.holders || !result.unreadable) return rsm__fail_memory(reterr);
+  *ret_holders = result;
   return RSM_OK;
 }
 
@@ -94,11 +101,13 @@ rsm_status rsm__holders_find(const rsm__target *targets, size_t count, rsm__look
   if (!fresh) return rsm__fail_memory(reterr);
   RSM_CLEAN(unref_scan) rsm__scan *scan = fresh;
   atomic_init(&scan->references, 1);
+  pthread_mutex_init(&scan->mutex, NULL); /* cannot fail on Linux */
   scan->task = task;
-  scan->arena = arena;
+  scan->found.arena = arena;
+  scan->behind.arena = &scan->arena;
   rsm_status status = count > 0 ? rsm__targets_build(&scan->targets, targets, count, lookup, task, reterr) : RSM_OK;
   if (status == RSM_OK) status = add_gaps(scan, reterr);
   if (status == RSM_OK && count > 0) status = rsm__scan_kernel(scan, reterr);
   if (status == RSM_OK && count > 0) status = rsm__scan_processes(scan, reterr);
-  return status == RSM_OK ? finish(scan, ret_holders, reterr) : status;
+  return status == RSM_OK ? finish(&scan->found, ret_holders, reterr) : status;
 }

@@ -17,6 +17,7 @@ typedef struct rsm__stat {
   uint64_t ino;
   uint64_t mount_id; /* 0: a kernel before 5.8 */
   uint32_t mode;     /* 0: does not exist */
+  uint32_t links;
 } rsm__stat;
 
 /* A real directory on the way to a path. */

@@ -2,7 +2,7 @@
  * says which, and a place on a mount that did not answer is not touched at all. SPDX-License-Identifier: MIT
  *
  * call        | purpose                       | blocks on
- * statx       | is it there, what is it       | the file system's server; the caller gives this thread up
+ * statx, open | is it there, what is it       | the file system's server; the caller gives this thread up
  * readlinkat  | where a link leads            | the same
  *
  * A race remains, as with every path: what a name leads to may change the moment after. */
@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "os/linux/fd.h"
 #include "os/linux/index.h"
 #include "os/linux/lookup.h"
 
@@ -36,8 +37,10 @@ typedef struct walker {
   known_dir *known;
   size_t known_capacity;
   const rsm__place_dir *root;
-  rsm__buffer step;       /* the text being touched */
-  rsm__buffer pending[2]; /* the rest of the way once a link was followed: one is read while the other is made */
+  const rsm__place_dir *latest; /* where the last path ended */
+  int latest_fd;                /* it, from the second path on; -1 */
+  rsm__buffer step;             /* the text being touched */
+  rsm__buffer pending[2];       /* the rest of the way once a link was followed: one is read while the other is made */
   bool no_memory;
 } walker;
 
@@ -51,12 +54,13 @@ typedef struct way {
 
 int rsm__stat_at(int dir, const char *name, int flags, rsm__stat *ret_stat) {
   struct statx x;
-  const unsigned mask = STATX_TYPE | STATX_MODE | STATX_INO | STATX_MNT_ID;
+  const unsigned mask = STATX_TYPE | STATX_MODE | STATX_INO | STATX_NLINK | STATX_MNT_ID;
   if (statx(dir, name, flags | AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, mask, &x) < 0) return errno;
   ret_stat->dev = makedev(x.stx_dev_major, x.stx_dev_minor);
   ret_stat->ino = x.stx_ino;
   ret_stat->mount_id = (x.stx_mask & STATX_MNT_ID) ? x.stx_mnt_id : 0;
   ret_stat->mode = x.stx_mode;
+  ret_stat->links = x.stx_nlink;
   return 0;
 }
 
@@ -162,6 +166,23 @@ static const rsm__place_dir *dir_above(walker *w, const rsm__place_dir *dir) {
   return above ? above : w->root; /* all on the way down were remembered */
 }
 
+/* Many files of one directory: from the second on they are looked up from there. -1: by the whole text. */
+static int open_latest(walker *w, const rsm__place_dir *dir) {
+  if (w->latest != dir) {
+    rsm__fd_close(&w->latest_fd);
+    w->latest = dir;
+  } else if (w->latest_fd < 0) {
+    w->latest_fd = open(dir->real, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  }
+  return w->latest_fd;
+}
+
+static int stat_step(walker *w, const rsm__place_dir *dir, bool last, rsm__stat *ret_stat) {
+  int fd = last ? open_latest(w, dir) : -1;
+  const char *name = step_text(w) + (fd < 0 || dir->length == 1 ? 0 : dir->length + 1);
+  return rsm__stat_at(fd < 0 ? AT_FDCWD : fd, name, AT_SYMLINK_NOFOLLOW, ret_stat);
+}
+
 /* Takes one component [name, name + length). True: the way ends here. */
 static bool take_component(walker *w, way *at, const char *path, const char *name, size_t length, rsm__place *out) {
   bool last = at->rest[strspn(at->rest, "/")] == '\0';
@@ -177,7 +198,7 @@ static bool take_component(walker *w, way *at, const char *path, const char *nam
   }
   if (!may_touch(w)) return true;
   rsm__stat stat = {0};
-  int error = rsm__stat_at(AT_FDCWD, step_text(w), AT_SYMLINK_NOFOLLOW, &stat);
+  int error = stat_step(w, at->dir, last, &stat);
   if (error == 0 && S_ISLNK(stat.mode)) {
     error = follow_link(w, at);
     if (error == 0) return false;
@@ -234,6 +255,7 @@ static bool walker_begin(walker *w) {
 }
 
 static void walker_done(walker *w) {
+  rsm__fd_close(&w->latest_fd);
   rsm__index_done(&w->index);
   rsm__free(w->known);
   rsm__buffer_done(&w->step);
@@ -243,7 +265,7 @@ static void walker_done(walker *w) {
 
 bool rsm__resolve(rsm__bounded *job, const rsm__dead_mounts *dead, const char *const *paths, size_t count,
                   rsm__arena *arena, rsm__place *out) {
-  RSM_CLEAN(walker_done) walker w = {.job = job, .dead = dead, .arena = arena};
+  RSM_CLEAN(walker_done) walker w = {.job = job, .dead = dead, .arena = arena, .latest_fd = -1};
   if (!walker_begin(&w)) return false;
   for (size_t i = 0; i < count && !w.no_memory; i++) resolve_one(&w, paths[i], &out[i]);
   return !w.no_memory;

@@ -156,7 +156,7 @@ static rsm_status add_uses(rsm__scan *scan, rsm__uses *uses, const user *u, cons
   static const rsm_process nobody = {0};
   rsm_use use = {.how = u->how, .access = u->access, .fd = -1};
   size_t length = strlen(u->path), kept = rsm__deleted_name(u->path, length);
-  rsm__uses_begin(uses);
+  rsm__uses_begin(uses, 0);
   if (place && place->real && place->error == 0) {
     rsm__targets_match_identity(uses->targets, place->stat.dev, place->stat.ino, &uses->matches);
   } else if (u->by_name || kept > 0) {
@@ -167,7 +167,8 @@ static rsm_status add_uses(rsm__scan *scan, rsm__uses *uses, const user *u, cons
   }
   if (u->how == RSM_USE_MOUNT) drop_itself(uses, u);
   rsm_status status = rsm__uses_add(uses, &use, reterr);
-  return status == RSM_OK && uses->count > 0 ? rsm__scan_add_holder(scan, &nobody, u->name, uses, reterr) : status;
+  return status == RSM_OK && uses->count > 0 ? rsm__findings_add_holder(&scan->found, &nobody, u->name, uses, reterr)
+                                             : status;
 }
 
 rsm_status rsm__scan_kernel(rsm__scan *scan, rsm_error *reterr) {

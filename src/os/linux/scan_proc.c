@@ -1,92 +1,56 @@
-/* scan_proc.c: looks at every process once. SPDX-License-Identifier: MIT
+/* scan_proc.c: has every process looked at once. SPDX-License-Identifier: MIT
  *
- * call                  | purpose                            | blocks on
- * getdents64 /proc      | the processes, a process' threads  | nothing
- * read /proc/PID/stat   | start time, kernel thread, zombie  | from Linux 6.18: an exec of the process under way
- * read .../comm, status | name and user of one that hangs    | nothing
- * kcmp                  | has a thread a table of its own?   | an exec of the process that is under way
- * pidfd_open, fstat     | the process' instance number       | nothing
- * rsm__lookup_try       | all that is done to a process      | the lookup's limit, once a process that hangs
- * (uses.c, uses_maps.c have tables of their own)
+ * call                  | purpose                          | blocks on
+ * getdents64 /proc      | the processes                    | nothing
+ * read .../comm, status | name and user of one that hangs  | nothing
+ * pidfd_open, fstat     | its instance number              | nothing
+ * rsm__lookup_try       | all that is done to a process    | the lookup's limit, once a process that hangs
+ * rsm__bounded_wait     | the second thread's end          | HELPERS_END_MS, if it hangs
+ * (look.c has a table of its own)
  *
  * One thread looks at one process after the other, and hands each one's uses over when it is done with it. When it
  * hangs, it is given up, the process is told as unreadable, and another thread goes on behind it. Whatever the first
  * one touches when it comes back after all is its own, or does not change any more (scan.h).
  *
- * /proc/PID is opened once and all is read through that descriptor, which never comes to mean another process; at the
- * end the process must still be there. One that starts while we look may be missed. */
+ * Where there is a second processor, a helper does the same from the end, until the two meet in one process: whoever is
+ * done with that first ends it. Nobody depends on the helper: when it fails or hangs, the first thread gets to that
+ * process, too, and tells what is to be told. One that starts while we look may be missed. */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/kcmp.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "os/linux/fd.h"
+#include "os/linux/look.h"
 #include "os/linux/os_error.h"
-#include "os/linux/process_handle.h"
-#include "os/linux/procfs.h"
 #include "os/linux/scan.h"
 #include "os/user.h"
 
-enum { ENTRIES_SIZE = 64 * 1024, MOST_GIVEN_UP = 4 };
+enum {
+  MOST_GIVEN_UP = 4,
+  WORTH_TWO = 32,       /* processes: for fewer a second thread takes longer to start than it saves */
+  HELPERS_FDS = 8,      /* as many as it could want at once */
+  HELPERS_END_MS = 500, /* for the helper to come back when it is not needed any more, */
+  HELPERS_HANG_MS = 50, /* and where others hung, so that it probably does, too */
+  NANO = 1000000000
+};
 
 static const char no_answer[] = "did not answer in time";
 
-typedef struct numbers {
-  uint32_t *items;
-  size_t count;
-  size_t capacity;
-} numbers;
-
-static void numbers_done(numbers *list) {
-  rsm__free(list->items);
-}
-
-static rsm_status take_numbers(numbers *list, const char *entries, ssize_t length, rsm_error *reterr) {
-  for (ssize_t at = 0; at < length;) {
-    const struct dirent64 *entry = (const void *)(entries + at);
-    uint64_t number;
-    at += entry->d_reclen;
-    if (!rsm__parse_number(entry->d_name, strlen(entry->d_name), &number) || number > UINT32_MAX) continue;
-    if (rsm__grow(&list->items, &list->capacity, list->count + 1, sizeof *list->items) < 0)
-      return rsm__fail_memory(reterr);
-    list->items[list->count++] = (uint32_t)number;
-  }
-  return RSM_OK;
-}
-
-/* That a process has ended is nothing to tell. */
-static bool is_gone(rsm_status status) {
-  return status == RSM_NOT_FOUND || status == RSM_FILE_NOT_FOUND;
-}
-
-/* The numeric names in a directory. */
-static rsm_status list_numbers(int dir, const char *name, numbers *list, rsm_error *reterr) {
-  RSM_CLEAN_FREE char *entries = rsm__malloc(ENTRIES_SIZE);
-  if (!entries) return rsm__fail_memory(reterr);
-  RSM_CLEAN_FD int listing = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (listing < 0) return rsm__fail_errno(reterr, errno, "openat", name);
-  for (;;) {
-    ssize_t length = getdents64(listing, entries, ENTRIES_SIZE);
-    if (length < 0) return rsm__fail_errno(reterr, errno, "getdents64", name);
-    if (length == 0) return RSM_OK;
-    rsm_status status = take_numbers(list, entries, length, reterr);
-    if (status != RSM_OK) return status;
-  }
-}
-
-/* ---- One process ---- */
+/* ---- A thread's part ---- */
 
 /* A thread and all that it writes, which is its own for good once it was given up. */
 typedef struct worker {
-  rsm__scan *scan; /* a reference */
-  size_t first;    /* of its pids, to begin with */
+  rsm__scan *scan;     /* a reference */
+  size_t at;           /* of its pids */
+  bool backward;       /* the helper */
+  rsm_process present; /* its own: nobody asks for that */
   rsm__bounded *job;
   rsm__uses uses;
   rsm__dead_mounts dead;
@@ -96,181 +60,6 @@ typedef struct worker {
   rsm_error error;
 } worker;
 
-typedef struct process {
-  uint32_t pid;
-  int dir;
-  rsm__proc_stat stat;
-  uint32_t speaker; /* the thread that is asked for what all threads share: the first that has not ended */
-  rsm_process identity;
-  bool holds;       /* one of ours */
-  bool was_refused; /* something of it: see refusal */
-  rsm_unreadable refusal;
-  char reason[192];
-  rsm__arena arena;
-} process;
-
-static void process_done(process *p) {
-  rsm__fd_close(&p->dir);
-  rsm__arena_done(&p->arena);
-}
-
-static rsm_status look_at_shared(worker *w, int dir, rsm_error *reterr) {
-  rsm_status status = rsm__uses_program(&w->uses, dir, reterr);
-  if (status == RSM_OK) status = rsm__uses_descriptors(&w->uses, dir, reterr);
-  if (status == RSM_OK) status = rsm__uses_mappings(&w->uses, dir, reterr);
-  if (status == RSM_OK) status = rsm__uses_directories(&w->uses, dir, reterr);
-  return status;
-}
-
-/* Where kcmp is refused (seccomp, no right) threads are taken to share all, as nearly all do. */
-static bool has_own(uint32_t speaker, uint32_t thread, int what) {
-  return syscall(SYS_kcmp, (pid_t)speaker, (pid_t)thread, what, 0UL, 0UL) > 0;
-}
-
-/* A thread that could not be looked at: told of its process, unless it has ended. */
-static rsm_status refuse(worker *w, const rsm_error *error, rsm_error *reterr) {
-  if (is_gone(error->status)) return RSM_OK;
-  if (rsm__is_shortage(error->status)) {
-    *reterr = *error;
-    return error->status;
-  }
-  w->uses.descriptors_refused = error->os_code ? error->os_code : EIO;
-  return RSM_OK;
-}
-
-static rsm_status open_thread(const process *p, uint32_t thread, int *ret_dir, rsm_error *reterr) {
-  char name[32];
-  snprintf(name, sizeof name, "task/%u", thread);
-  *ret_dir = openat(p->dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  return *ret_dir < 0 ? rsm__fail_errno(reterr, errno, "openat", name) : RSM_OK;
-}
-
-static rsm_status look_at_thread(worker *w, process *p, uint32_t thread, rsm_error *reterr) {
-  rsm__proc_stat stat;
-  rsm_error error = {0};
-  RSM_CLEAN_FD int dir = -1;
-  rsm__bounded_tick(w->job);
-  if (p->speaker == 0) { /* the leader has ended: what it shared is seen through the others */
-    if (open_thread(p, thread, &dir, &error) != RSM_OK || rsm__procfs_stat(dir, &stat, &error) != RSM_OK)
-      return refuse(w, &error, reterr);
-    if (stat.state == 'Z' || stat.state == 'X') return RSM_OK;
-    p->speaker = thread;
-    return look_at_shared(w, dir, reterr);
-  }
-  bool own_files = has_own(p->speaker, thread, KCMP_FILES);
-  bool own_directories = w->scan->targets.has_directories && has_own(p->speaker, thread, KCMP_FS);
-  if (!own_files && !own_directories) return RSM_OK;
-  if (open_thread(p, thread, &dir, &error) != RSM_OK) return refuse(w, &error, reterr);
-  rsm_status status = own_files ? rsm__uses_descriptors(&w->uses, dir, reterr) : RSM_OK;
-  if (status == RSM_OK && own_directories) status = rsm__uses_directories(&w->uses, dir, reterr);
-  return status;
-}
-
-static rsm_status look_at_threads(worker *w, process *p, rsm_error *reterr) {
-  RSM_CLEAN(numbers_done) numbers threads = {0};
-  rsm_error error = {0};
-  rsm_status status = list_numbers(p->dir, "task", &threads, &error);
-  if (status != RSM_OK) status = refuse(w, &error, reterr);
-  for (size_t i = 0; i < threads.count && status == RSM_OK; i++)
-    if (threads.items[i] != p->pid) status = look_at_thread(w, p, threads.items[i], reterr);
-  return status;
-}
-
-static uint64_t instance_of(uint32_t pid) {
-  RSM_CLEAN_FD int fd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
-  return fd < 0 ? 0 : rsm__pidfd_instance(fd);
-}
-
-static void put_refused(char *words, size_t size, const char *what, int code, int *last) {
-  if (code == 0) return;
-  size_t length = strlen(words);
-  snprintf(words + length, size - length, "%s%s", length > 0 ? ", " : "", what);
-  *last = code;
-}
-
-/* "descriptors, mappings: Permission denied" */
-static void describe_refusal(const rsm__uses *uses, process *p) {
-  int code = 0;
-  put_refused(p->reason, 96, "descriptors", uses->descriptors_refused, &code);
-  put_refused(p->reason, 96, "mappings", uses->mappings_refused, &code);
-  put_refused(p->reason, 96, "program", uses->program_refused, &code);
-  p->was_refused = code != 0;
-  if (!p->was_refused) return;
-  rsm_error words;
-  rsm__fail_errno(&words, code, NULL, NULL);
-  size_t length = strlen(p->reason);
-  snprintf(p->reason + length, sizeof p->reason - length, ": %s", words.os_text);
-}
-
-/* What is told of a process that could not be looked at, from texts that never block. */
-static void describe_unreadable(process *p, const char *reason) {
-  rsm__proc_status owner;
-  p->refusal = (rsm_unreadable){.process = p->identity, .name = p->stat.name, .reason = reason};
-  if (rsm__procfs_status(p->dir, &p->arena, &owner, NULL) == RSM_OK)
-    p->refusal.user = rsm__user_name(owner.uid[RSM__EFFECTIVE], &p->arena);
-}
-
-/* Only if the process that we began with is still there: else what was read is nobody's. */
-static rsm_status conclude(const rsm__uses *uses, process *p, rsm_error *reterr) {
-  rsm__proc_stat now;
-  p->holds = uses->count > 0;
-  describe_refusal(uses, p);
-  if (!p->holds && !p->was_refused) return RSM_OK;
-  p->identity = (rsm_process){.pid = p->pid, .start_time = p->stat.start_time};
-  if (p->holds) p->identity.instance = instance_of(p->pid);
-  rsm_status status = rsm__procfs_stat(p->dir, &now, reterr);
-  if (status != RSM_OK && !is_gone(status)) return status;
-  if (status != RSM_OK || now.start_time != p->stat.start_time) p->holds = p->was_refused = false;
-  if (p->was_refused) describe_unreadable(p, p->reason);
-  return RSM_OK;
-}
-
-static bool has_hidepid(const rsm__mounts *mounts) {
-  const rsm__mount *proc = rsm__mounts_over(mounts, "/proc");
-  const char *option = proc ? strstr(proc->options, "hidepid=") : NULL;
-  return option && strncmp(option, "hidepid=0", 9) != 0 && strncmp(option, "hidepid=off", 11) != 0;
-}
-
-/* One of which not even the state can be read: hidden, which add_limits tells of all at once, or a failure. */
-static void be_unseen(const worker *w, process *p, const rsm_error *error) {
-  if (error->status == RSM_ACCESS_DENIED && has_hidepid(&w->scan->targets.mounts)) return;
-  snprintf(p->reason, sizeof p->reason, "%s", error->os_text[0] ? error->os_text : "its state is not understood");
-  p->refusal = (rsm_unreadable){.process = {.pid = p->pid}, .reason = p->reason};
-  p->was_refused = true;
-}
-
-/* If the process hangs from here on, this is what is told of it. False: given up. */
-static bool introduce(worker *w, const process *p) {
-  if (!rsm__bounded_enter(w->job)) return false;
-  w->scan->present = (rsm_process){.pid = p->pid, .start_time = p->stat.start_time};
-  rsm__bounded_leave(w->job);
-  return true;
-}
-
-static rsm_status look_at_process(worker *w, process *p, rsm_error *reterr) {
-  rsm_error error = {0};
-  rsm_status status = rsm__procfs_open(p->pid, &p->dir, &error);
-  if (status == RSM_OK) status = rsm__procfs_stat(p->dir, &p->stat, &error);
-  if (rsm__is_shortage(status)) {
-    *reterr = error;
-    return status;
-  }
-  if (status != RSM_OK && !is_gone(status)) be_unseen(w, p, &error);
-  if (status != RSM_OK) return RSM_OK;
-  bool ended = p->stat.state == 'Z' || p->stat.state == 'X';
-  if ((p->stat.flags & RSM__PF_KTHREAD) || (ended && p->stat.threads <= 1)) return RSM_OK;
-  if (!introduce(w, p)) return RSM_OK;
-  rsm__uses_begin(&w->uses);
-  if (!ended) {
-    p->speaker = p->pid;
-    status = look_at_shared(w, p->dir, reterr);
-  }
-  if (status == RSM_OK && p->stat.threads > 1) status = look_at_threads(w, p, reterr);
-  return status == RSM_OK ? conclude(&w->uses, p, reterr) : status;
-}
-
-/* ---- A thread's part ---- */
-
 static void free_worker(void *argument) {
   worker *w = argument;
   rsm__uses_done(&w->uses);
@@ -279,13 +68,23 @@ static void free_worker(void *argument) {
   rsm__free(w);
 }
 
-static rsm_status new_worker(rsm__scan *scan, worker **ret_worker, rsm_error *reterr) {
+static void read_clocks(rsm__uses *uses) {
+  struct timespec real = {0}, boot = {0};
+  long rate = sysconf(_SC_CLK_TCK);
+  clock_gettime(CLOCK_REALTIME, &real);
+  clock_gettime(CLOCK_BOOTTIME, &boot);
+  uses->boot_time = ((int64_t)real.tv_sec - boot.tv_sec) * NANO + (real.tv_nsec - boot.tv_nsec);
+  uses->tick = NANO / (rate > 0 ? rate : 100);
+}
+
+static rsm_status new_worker(rsm__scan *scan, bool backward, worker **ret_worker, rsm_error *reterr) {
   worker *w = rsm__calloc(1, sizeof *w);
   if (!w) return rsm__fail_memory(reterr);
   atomic_fetch_add(&scan->references, 1);
   w->scan = scan;
-  w->first = scan->next;
-  w->uses = (rsm__uses){.targets = &scan->targets, .dead = &w->dead, .doing = w->doing};
+  w->backward = backward;
+  w->uses = (rsm__uses){.targets = &scan->targets, .dead = &w->dead, .enough = &scan->enough, .doing = w->doing};
+  read_clocks(&w->uses);
   rsm_status status = rsm__lookup_dead(scan->targets.lookup, &w->arena, &w->dead, reterr);
   if (status != RSM_OK)
     free_worker(w);
@@ -294,17 +93,55 @@ static rsm_status new_worker(rsm__scan *scan, worker **ret_worker, rsm_error *re
   return status;
 }
 
+/* Within scan->mutex. False: the other thread was faster, or nobody waits any more, so that the look was cut short. */
+static bool is_wanted(const rsm__scan *scan, size_t at) {
+  return !atomic_load(&scan->enough) && scan->next <= at && at < scan->end;
+}
+
+/* The process that is next in this thread's direction. False: none is left. */
+static bool take_next(worker *w) {
+  rsm__scan *scan = w->scan;
+  pthread_mutex_lock(&scan->mutex);
+  w->at = w->backward ? scan->end - 1 : scan->next;
+  bool left = !atomic_load(&scan->enough) && scan->next < scan->end;
+  pthread_mutex_unlock(&scan->mutex);
+  return left;
+}
+
+static rsm_status add_findings(rsm__findings *found, const worker *w, const rsm__looked *p, rsm_error *reterr) {
+  size_t count = found->count;
+  rsm_status status = RSM_OK;
+  if (p->holds) status = rsm__findings_add_holder(found, &p->identity, NULL, &w->uses, reterr);
+  if (status == RSM_OK && p->was_refused) status = rsm__findings_add_unreadable(found, &p->refusal, reterr);
+  if (status != RSM_OK) found->count = count;
+  return status;
+}
+
+/* Within rsm__bounded_enter. */
+static rsm_status hand_over(worker *w, const rsm__looked *p) {
+  rsm__scan *scan = w->scan;
+  rsm_status status = RSM_OK;
+  pthread_mutex_lock(&scan->mutex);
+  if (is_wanted(scan, w->at)) {
+    status = add_findings(w->backward ? &scan->behind : &scan->found, w, p, &w->error);
+    if (status == RSM_OK && w->backward) scan->end = w->at;
+    if (status == RSM_OK && !w->backward) scan->next = w->at + 1;
+  }
+  if (scan->next >= scan->end) atomic_store(&scan->enough, true);
+  pthread_mutex_unlock(&scan->mutex);
+  return status;
+}
+
 /* False: the thread ends here. */
 static bool work_on(worker *w, uint32_t pid) {
-  rsm__scan *scan = w->scan;
-  RSM_CLEAN(process_done) process p = {.pid = pid, .dir = -1};
+  RSM_CLEAN(rsm__looked_done) rsm__looked p = {.pid = pid, .dir = -1};
+  p.present = w->backward ? &w->present : &w->scan->present;
   snprintf(w->doing, sizeof w->doing, "process %u", pid);
   if (!rsm__bounded_touch(w->job, w->doing)) return false;
-  rsm_status status = look_at_process(w, &p, &w->error);
+  rsm_status status = rsm__look(&w->uses, &p, &w->error);
+  if (w->backward && rsm__looked_in_want(&w->uses)) return false; /* the first thread tells, if it wants for it, too */
   if (!rsm__bounded_enter(w->job)) return false;
-  scan->next++;
-  if (status == RSM_OK && p.holds) status = rsm__scan_add_holder(scan, &p.identity, NULL, &w->uses, &w->error);
-  if (status == RSM_OK && p.was_refused) status = rsm__scan_add_unreadable(scan, &p.refusal, &w->error);
+  if (status == RSM_OK) status = hand_over(w, &p);
   w->status = status;
   rsm__bounded_leave(w->job);
   return status == RSM_OK;
@@ -313,8 +150,7 @@ static bool work_on(worker *w, uint32_t pid) {
 static void work(rsm__bounded *job, void *argument) {
   worker *w = argument;
   w->job = w->uses.job = job;
-  for (size_t i = w->first; i < w->scan->pid_count; i++)
-    if (!work_on(w, w->scan->pids[i])) return;
+  while (take_next(w) && work_on(w, w->scan->pids[w->at])) continue;
 }
 
 /* ---- Processes that are hidden as a whole ---- */
@@ -329,19 +165,19 @@ static rsm_status add_limits(rsm__scan *scan, rsm_error *reterr) {
   const uint64_t initial_namespace = 0xEFFFFFFCu;
   rsm_status status = RSM_OK;
   rsm__stat ns;
-  if (has_hidepid(&scan->targets.mounts) && !sees_first_process()) {
+  if (rsm__has_hidepid(&scan->targets.mounts) && !sees_first_process()) {
     const rsm_unreadable hidden = {.reason = "/proc is mounted with hidepid: other users' processes cannot be seen"};
-    status = rsm__scan_add_unreadable(scan, &hidden, reterr);
+    status = rsm__findings_add_unreadable(&scan->found, &hidden, reterr);
   }
   int code = rsm__stat_at(AT_FDCWD, "/proc/self/ns/pid", 0, &ns);
   if (status == RSM_OK && code != 0) {
     const rsm_unreadable unknown = {.path = "/proc/self/ns/pid",
                                     .reason = "cannot be read: perhaps there are processes that cannot be seen"};
-    status = rsm__scan_add_unreadable(scan, &unknown, reterr);
+    status = rsm__findings_add_unreadable(&scan->found, &unknown, reterr);
   } else if (status == RSM_OK && ns.ino != initial_namespace) {
     const rsm_unreadable outside = {.reason =
                                         "we run in a pid namespace of our own: processes outside of it cannot be seen"};
-    status = rsm__scan_add_unreadable(scan, &outside, reterr);
+    status = rsm__findings_add_unreadable(&scan->found, &outside, reterr);
   }
   return status;
 }
@@ -349,28 +185,42 @@ static rsm_status add_limits(rsm__scan *scan, rsm_error *reterr) {
 /* ---- Processes that do not answer ---- */
 
 /* Its stat is not read here: it may be just that which hangs. False: it has ended, which is nothing to tell. */
-static bool describe_silent(process *p, const rsm_process *known) {
+static bool describe_silent(rsm__looked *p, const rsm_process *known) {
   RSM_CLEAN_BUFFER rsm__buffer name = {0};
   if (rsm__procfs_open(p->pid, &p->dir, NULL) != RSM_OK) return false;
   if (rsm__procfs_read(p->dir, "comm", sizeof p->stat.name, &name, NULL) != RSM_OK) return false;
   snprintf(p->stat.name, sizeof p->stat.name, "%.*s", (int)strcspn((const char *)name.data, "\n"),
            (const char *)name.data);
   p->identity = *known;
-  describe_unreadable(p, no_answer);
+  rsm__looked_refuse(p, no_answer);
   return true;
+}
+
+/* The process at which the first thread is. False: the helper is done with it. */
+static bool pass_over(rsm__scan *scan, uint32_t *ret_pid) {
+  pthread_mutex_lock(&scan->mutex);
+  bool left = scan->next < scan->end;
+  if (left) *ret_pid = scan->pids[scan->next++];
+  pthread_mutex_unlock(&scan->mutex);
+  return left;
 }
 
 /* A race remains: the pid may be another process' by now; then that one was not looked at either. */
 static rsm_status give_up_process(rsm__scan *scan, rsm__bounded *stuck, rsm_error *reterr) {
-  RSM_CLEAN(process_done) process p = {.pid = scan->pids[scan->next++], .dir = -1};
-  rsm_process known = {.pid = p.pid, .instance = instance_of(p.pid)};
-  if (scan->present.pid == p.pid) known.start_time = scan->present.start_time;
-  if (!describe_silent(&p, &known)) {
+  RSM_CLEAN(rsm__looked_done) rsm__looked p = {.dir = -1};
+  rsm_process known = {0};
+  bool wanted = pass_over(scan, &p.pid);
+  if (wanted) {
+    known = (rsm_process){.pid = p.pid, .instance = rsm__pid_instance(p.pid)};
+    if (scan->present.pid == p.pid) known.start_time = scan->present.start_time;
+    wanted = describe_silent(&p, &known);
+  }
+  if (!wanted) {
     rsm__bounded_unref(stuck);
     return RSM_OK;
   }
   rsm_status status = rsm__lookup_remember_process(scan->targets.lookup, &known, true, stuck, reterr);
-  return status == RSM_OK ? rsm__scan_add_unreadable(scan, &p.refusal, reterr) : status;
+  return status == RSM_OK ? rsm__findings_add_unreadable(&scan->found, &p.refusal, reterr) : status;
 }
 
 static void drop_pid(rsm__scan *scan, uint32_t pid) {
@@ -384,7 +234,7 @@ static void drop_pid(rsm__scan *scan, uint32_t pid) {
 static bool is_still(const rsm_process *known) {
   rsm__proc_stat stat;
   RSM_CLEAN_FD int dir = -1;
-  if (known->instance) return instance_of(known->pid) == known->instance;
+  if (known->instance) return rsm__pid_instance(known->pid) == known->instance;
   return rsm__procfs_open(known->pid, &dir, NULL) == RSM_OK && rsm__procfs_stat(dir, &stat, NULL) == RSM_OK &&
          stat.start_time == known->start_time;
 }
@@ -394,10 +244,10 @@ static rsm_status skip_stalled(rsm__scan *scan, rsm_error *reterr) {
   rsm_process stalled;
   rsm_status status = RSM_OK;
   for (size_t i = 0; status == RSM_OK && rsm__lookup_stalled_at(scan->targets.lookup, i, &stalled); i++) {
-    RSM_CLEAN(process_done) process p = {.pid = stalled.pid, .dir = -1};
+    RSM_CLEAN(rsm__looked_done) rsm__looked p = {.pid = stalled.pid, .dir = -1};
     if (!is_still(&stalled) || !describe_silent(&p, &stalled)) continue;
     drop_pid(scan, p.pid);
-    status = rsm__scan_add_unreadable(scan, &p.refusal, reterr);
+    status = rsm__findings_add_unreadable(&scan->found, &p.refusal, reterr);
   }
   return status;
 }
@@ -407,7 +257,7 @@ static rsm_status add_rest(rsm__scan *scan, rsm_error *reterr) {
   snprintf(reason, sizeof reason, "too many processes did not answer in time: %zu others were not looked at",
            scan->pid_count - scan->next);
   const rsm_unreadable rest = {.reason = reason};
-  return rsm__scan_add_unreadable(scan, &rest, reterr);
+  return rsm__findings_add_unreadable(&scan->found, &rest, reterr);
 }
 
 /* ---- All processes ---- */
@@ -417,13 +267,20 @@ static int compare_numbers(const void *a, const void *b) {
   return left < right ? -1 : left > right;
 }
 
+static bool has_left(rsm__scan *scan) {
+  pthread_mutex_lock(&scan->mutex);
+  bool left = scan->next < scan->end;
+  pthread_mutex_unlock(&scan->mutex);
+  return left;
+}
+
 /* One thread's go. RSM_TIMEOUT: it was given up; *given_up counts those that hang at a process. */
 static rsm_status try_processes(rsm__scan *scan, unsigned *given_up, rsm_error *reterr) {
   worker *w = NULL;
   rsm__bounded *stuck = NULL;
   rsm__lookup *lookup = scan->targets.lookup;
   if (scan->task && rsm__task_cancelled(scan->task)) return rsm__fail(reterr, RSM_CANCELLED, NULL, NULL);
-  rsm_status status = new_worker(scan, &w, reterr);
+  rsm_status status = new_worker(scan, false, &w, reterr);
   if (status != RSM_OK) return status;
   status = rsm__lookup_try(lookup, work, free_worker, w, scan->task, &stuck, reterr);
   if (status == RSM_OK) {
@@ -433,6 +290,10 @@ static rsm_status try_processes(rsm__scan *scan, unsigned *given_up, rsm_error *
     return status;
   }
   if (status != RSM_TIMEOUT || !stuck) return status;
+  if (!has_left(scan)) { /* the helper was done with it */
+    rsm__bounded_unref(stuck);
+    return RSM_OK;
+  }
   if (rsm__bounded_stuck_at(stuck)[0] == '/') { /* where a deleted file's name leads: the process is tried again */
     status = rsm__lookup_remember_mount(lookup, stuck, reterr);
   } else {
@@ -442,20 +303,80 @@ static rsm_status try_processes(rsm__scan *scan, unsigned *given_up, rsm_error *
   return status == RSM_OK ? RSM_TIMEOUT : status;
 }
 
-rsm_status rsm__scan_processes(rsm__scan *scan, rsm_error *reterr) {
-  RSM_CLEAN(numbers_done) numbers pids = {0};
-  rsm_status status = add_limits(scan, reterr);
-  if (status == RSM_OK) status = list_numbers(AT_FDCWD, "/proc", &pids, reterr);
+static rsm_status list_processes(rsm__scan *scan, rsm_error *reterr) {
+  RSM_CLEAN(rsm__numbers_done) rsm__numbers pids = {0};
+  rsm_status status = rsm__numbers_list(AT_FDCWD, "/proc", &pids, reterr);
   if (status != RSM_OK) return status;
   if (pids.count > 0) qsort(pids.items, pids.count, sizeof *pids.items, compare_numbers);
   scan->pids = pids.items;
   scan->pid_count = pids.count;
-  pids = (numbers){0};
+  pids = (rsm__numbers){0};
   status = skip_stalled(scan, reterr);
+  scan->end = scan->pid_count;
+  return status;
+}
+
+/* ---- The helper ---- */
+
+/* So that it never takes the last descriptor from the first thread. */
+static bool has_descriptors_to_spare(void) {
+  int taken[HELPERS_FDS], count = 0;
+  while (count < HELPERS_FDS && (taken[count] = open("/", O_PATH | O_CLOEXEC)) >= 0) count++;
+  for (int i = 0; i < count; i++) close(taken[i]);
+  return count == HELPERS_FDS;
+}
+
+static bool has_two_processors(void) {
+  cpu_set_t ours;
+  return sched_getaffinity(0, sizeof ours, &ours) != 0 /* there are too many for the set */ || CPU_COUNT(&ours) > 1;
+}
+
+typedef struct helper {
+  rsm__bounded *job; /* NULL: there is none */
+  worker *worker;
+} helper;
+
+static helper start_helper(rsm__scan *scan) {
+  helper h = {0};
+  if (scan->pid_count < WORTH_TWO || !has_two_processors() || !has_descriptors_to_spare()) return h;
+  if (new_worker(scan, true, &h.worker, NULL) != RSM_OK) return h;
+  if (rsm__bounded_begin(work, free_worker, h.worker, &h.job, NULL) != RSM_OK) free_worker(h.worker);
+  return h;
+}
+
+/* All that it found follows, as the processes do. */
+static rsm_status take_findings(rsm__scan *scan, rsm_error *reterr) {
+  rsm__findings *to = &scan->found, *from = &scan->behind;
+  if (rsm__grow(&to->holders, &to->capacity, to->count + from->count, sizeof *to->holders) < 0 ||
+      rsm__grow(&to->unreadable, &to->unreadable_capacity, to->unreadable_count + from->unreadable_count,
+                sizeof *to->unreadable) < 0)
+    return rsm__fail_memory(reterr);
+  while (from->count > 0) to->holders[to->count++] = from->holders[--from->count];
+  while (from->unreadable_count > 0)
+    to->unreadable[to->unreadable_count++] = from->unreadable[--from->unreadable_count];
+  rsm__arena_move(to->arena, &scan->arena);
+  return RSM_OK;
+}
+
+/* Once this returns, it writes nothing any more. */
+static void end_helper(rsm__scan *scan, helper h, bool may_hang) {
+  pthread_mutex_lock(&scan->mutex);
+  atomic_store(&scan->enough, true);
+  pthread_mutex_unlock(&scan->mutex);
+  if (!h.job) return;
+  uint32_t limit = may_hang ? HELPERS_HANG_MS : HELPERS_END_MS;
+  if (rsm__bounded_wait(h.job, limit, NULL, NULL, NULL) == RSM_OK) free_worker(h.worker);
+}
+
+rsm_status rsm__scan_processes(rsm__scan *scan, rsm_error *reterr) {
+  rsm_status status = add_limits(scan, reterr);
+  if (status == RSM_OK) status = list_processes(scan, reterr);
   if (status != RSM_OK) return status;
   unsigned given_up = 0;
+  helper h = start_helper(scan);
   do status = try_processes(scan, &given_up, reterr);
-  while (status == RSM_TIMEOUT && given_up < MOST_GIVEN_UP && scan->next < scan->pid_count);
-  if (status != RSM_TIMEOUT) return status;
-  return scan->next < scan->pid_count ? add_rest(scan, reterr) : RSM_OK;
+  while (status == RSM_TIMEOUT && given_up < MOST_GIVEN_UP && has_left(scan));
+  end_helper(scan, h, given_up > 0 || status != RSM_OK);
+  if (status != RSM_OK && status != RSM_TIMEOUT) return status;
+  return has_left(scan) ? add_rest(scan, reterr) : take_findings(scan, reterr);
 }

@@ -28,8 +28,9 @@
 
 enum { ENTRIES_SIZE = 128 * 1024, FDINFO_LIMIT = 64 * 1024 };
 
-void rsm__uses_begin(rsm__uses *uses) {
+void rsm__uses_begin(rsm__uses *uses, uint64_t start_ticks) {
   rsm__arena_done(&uses->arena);
+  uses->started = uses->boot_time + (int64_t)start_ticks * uses->tick;
   uses->count = uses->exec_count = 0;
   uses->descriptors_refused = uses->mappings_refused = uses->program_refused = 0;
 }
@@ -40,6 +41,7 @@ void rsm__uses_done(rsm__uses *uses) {
   rsm__buffer_done(&uses->text);
   rsm__buffer_done(&uses->name);
   rsm__free(uses->entries);
+  rsm__named_done(&uses->named);
   rsm__buffer_done(&uses->last.text);
   rsm__arena_done(&uses->arena);
 }
@@ -101,7 +103,10 @@ static rsm_status match_deleted(rsm__uses *uses, int dir, const char *name, cons
   size_t length = read_name(uses, dir, name);
   if (uses->name.failed) return rsm__fail_memory(reterr);
   const char *text = (const char *)uses->name.data;
-  size_t kept = length > 0 && text[0] == '/' ? rsm__deleted_name(text, length) : 0;
+  if (length == 0 || text[0] != '/') return RSM_OK;
+  size_t kept = rsm__deleted_name(text, length);
+  if (kept == 0 && rsm__named_meet(&uses->named, stat->dev, stat->ino))
+    rsm__named_add(&uses->named, &uses->targets->mounts, dir, name, stat);
   if (kept == 0) return RSM_OK;
   rsm__targets_match_name(uses->targets, text, kept, &uses->matches);
   if (uses->matches.count == 0) return RSM_OK;
@@ -119,6 +124,7 @@ static rsm_status match_link(rsm__uses *uses, int dir, const char *name, const r
   if (uses->matches.count > 0 || uses->matches.failed) return RSM_OK;
   bool may_be = S_ISREG(stat->mode) || (S_ISDIR(stat->mode) && uses->targets->has_directories);
   if (!may_be || !rsm__targets_on_device(uses->targets, stat->dev)) return RSM_OK;
+  if (stat->links > 0 && rsm__named_has(&uses->named, stat->dev, stat->ino, uses->started)) return RSM_OK;
   *ret_deleted = true;
   return match_deleted(uses, dir, name, stat, reterr);
 }
@@ -160,7 +166,6 @@ static rsm_status take_descriptor(rsm__uses *uses, int dir, int table, const cha
   rsm_use use = {.how = RSM_USE_OPEN};
   uint64_t number;
   if (!rsm__parse_number(name, strlen(name), &number) || number > INT_MAX) return RSM_OK; /* . and .. */
-  rsm__bounded_tick(uses->job);
   int code = rsm__stat_at(table, name, 0, &stat);
   if (code != 0) {
     if (code == ENOMEM) return rsm__fail_memory(reterr);
@@ -189,6 +194,8 @@ rsm_status rsm__uses_descriptors(rsm__uses *uses, int dir, rsm_error *reterr) {
     if (length <= 0) return RSM_OK;
     for (ssize_t at = 0; at < length;) {
       const struct dirent64 *entry = (const void *)(uses->entries + at);
+      rsm__bounded_tick(uses->job);
+      if (atomic_load_explicit(uses->enough, memory_order_relaxed)) return RSM_OK;
       rsm_status status = take_descriptor(uses, dir, table, entry->d_name, reterr);
       if (status != RSM_OK) return status;
       at += entry->d_reclen;

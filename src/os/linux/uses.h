@@ -3,16 +3,23 @@
 #ifndef RSM_OS_LINUX_USES_H
 #define RSM_OS_LINUX_USES_H
 
+#include <stdatomic.h>
+
+#include "os/linux/named.h"
 #include "os/linux/targets.h"
 
-/* Zero-initialise, with targets and, to look at processes, job, dead and doing set; used for one process after the
+/* Zero-initialise, with targets and, to look at processes, all down to tick set; used for one process after the
  * other. Belongs to one thread, which may be given up: it owns all that it writes. */
 typedef struct rsm__uses {
   const rsm__targets *targets;
   rsm__bounded *job;            /* the thread that looks: it hears of each step */
   const rsm__dead_mounts *dead; /* not to be touched */
+  const atomic_bool *enough;    /* set: nobody wants to know any more, leave at once */
   const char *doing;            /* what the job is touching, but for the lookup of a path in between */
+  int64_t boot_time;            /* ns since 1970, by the clocks as they are now */
+  int64_t tick;                 /* of a process' start time, in ns */
   rsm__arena arena;             /* of the uses' text, until the next process */
+  int64_t started;              /* when the process was: as boot_time */
   rsm_use *items;
   size_t count;
   size_t capacity;
@@ -25,6 +32,7 @@ typedef struct rsm__uses {
   rsm__buffer text;
   rsm__buffer name;
   char *entries;
+  rsm__named named;
   struct { /* the last name asked for, see rsm__uses_really_named */
     rsm__buffer text;
     uint64_t dev, ino;
@@ -32,7 +40,7 @@ typedef struct rsm__uses {
   } last;
 } rsm__uses;
 
-void rsm__uses_begin(rsm__uses *uses); /* of another process */
+void rsm__uses_begin(rsm__uses *uses, uint64_t start_ticks); /* of another process */
 void rsm__uses_done(rsm__uses *uses);
 
 /* dir: /proc/PID or /proc/PID/task/TID. What ended meanwhile has no uses; what may not be read is noted in ..._refused.

@@ -1,8 +1,8 @@
 /* uses_maps.c: a process' mappings. SPDX-License-Identifier: MIT
  *
  * call                          | purpose                      | blocks on
- * open, read /proc/PID/maps     | device, inode, name          | the process' memory lock (a page fault of its own that
- *                               |                              | waits for a mount can hold it), its exec under way
+ * rsm__mappings_...             | device, inode, name          | see mappings.c
+ * openat2, statx of a name      | when a mapped file changed   | nothing: only from memory, only on local file systems
  * statx /proc/PID/map_files/x   | the identity of a mapping    | nothing where a cached answer will do; needs a
  *                               | whose device tells nothing   | capability, without which the name has to do
  *
@@ -12,17 +12,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "base/cleanup.h"
 #include "os/linux/fd.h"
-#include "os/linux/maps.h"
+#include "os/linux/mappings.h"
 #include "os/linux/os_error.h"
 #include "os/linux/uses.h"
 
-enum { MAPS_LIMIT = 512 * 1024 * 1024, CHUNK_SIZE = 4096 };
+#ifndef RESOLVE_CACHED
+#define RESOLVE_CACHED 0x20
+#endif
 
 /* A file that had hits, and the uses that it gave: a library is several mappings, and is said once. */
 typedef struct seen_file {
@@ -35,6 +39,7 @@ typedef struct looking {
   rsm__uses *uses;
   int dir;
   rsm_error *reterr;
+  rsm__mappings mappings;
   seen_file *seen;
   size_t seen_capacity;
   rsm__index by_identity;      /* of what was seen */
@@ -43,6 +48,7 @@ typedef struct looking {
 } looking;
 
 static void looking_done(looking *l) {
+  rsm__mappings_done(&l->mappings);
   rsm__free(l->seen);
   rsm__index_done(&l->by_identity);
 }
@@ -60,11 +66,13 @@ static bool same_mount_namespace(const looking *l) {
          rsm__stat_at(l->dir, "ns/mnt", 0, &theirs) == 0 && ours.ino == theirs.ino;
 }
 
-/* Fills matches by the mapping's name, which is left in uses->name, NUL-terminated: with its newlines restored or, if
- * that is nothing of ours, as it stands, since the kernel does not escape a backslash that was really there. */
+/* Fills matches by the mapping's name, which is left in uses->name, NUL-terminated. In maps' text: with its newlines
+ * restored or, if that is nothing of ours, as it stands, since the kernel does not escape a backslash that was really
+ * there. */
 static rsm_status match_name(looking *l, const rsm__mapping *mapping, bool deleted) {
   rsm__uses *uses = l->uses;
-  bool escaped = mapping->name_length > 3 && memmem(mapping->name, mapping->name_length, "\\012", 4);
+  bool escaped =
+      !l->mappings.by_query && mapping->name_length > 3 && memmem(mapping->name, mapping->name_length, "\\012", 4);
   uses->matches.count = 0;
   for (int raw = 0; raw <= (escaped ? 1 : 0) && uses->matches.count == 0; raw++) {
     size_t length = mapping->name_length;
@@ -73,7 +81,7 @@ static rsm_status match_name(looking *l, const rsm__mapping *mapping, bool delet
     rsm__buffer_put_u8(&uses->name, '\0');
     if (uses->name.failed) return rsm__fail_memory(l->reterr);
     char *name = (char *)uses->name.data;
-    if (!raw) name[length = rsm__mapping_name(mapping, name)] = '\0'; /* it only gets shorter */
+    if (escaped && !raw) name[length = rsm__mapping_name(mapping, name)] = '\0'; /* it only gets shorter */
     if (deleted) length = rsm__deleted_name(name, length);
     rsm__targets_match_name(uses->targets, name, length, &uses->matches);
   }
@@ -82,13 +90,14 @@ static rsm_status match_name(looking *l, const rsm__mapping *mapping, bool delet
 
 /* The inode number is one of ours but the device is not: ask what it really is, or, where that is not permitted, go by
  * the name, which means the same file only if we see the same mounts. */
-static rsm_status match_by_look(looking *l, const rsm__mapping *mapping) {
+static rsm_status match_by_look(looking *l, rsm__mapping *mapping) {
   rsm__uses *uses = l->uses;
   rsm__stat stat;
   if (stat_mapping(l, mapping, &stat)) {
     rsm__targets_match_identity(uses->targets, stat.dev, stat.ino, &uses->matches);
     return RSM_OK;
   }
+  if (rsm__mappings_name(&l->mappings, mapping) != 0) return rsm__fail_memory(l->reterr);
   rsm_status status = match_name(l, mapping, false);
   if (status != RSM_OK) return status;
   rsm__targets_keep_inode(uses->targets, mapping->ino, &uses->matches);
@@ -103,11 +112,34 @@ static bool on_our_device(const looking *l, const rsm__mapping *mapping) {
   return stat_mapping(l, mapping, &stat) && rsm__targets_on_device(l->uses->targets, stat.dev);
 }
 
-static rsm_status match_deleted(looking *l, const rsm__mapping *mapping) {
+/* The name is looked up in the kernel's memory only (Linux 5.12), so that no mount can hold us; map_files would wait
+ * for the process' memory lock. Of two files that show the same numbers in maps (btrfs) neither is taken for the other.
+ */
+static void remember_named(looking *l, const rsm__mapping *mapping) {
+  rsm__uses *uses = l->uses;
+  rsm__stat stat;
+  if (!rsm__named_meet(&uses->named, mapping->dev, mapping->ino)) return;
+  struct open_how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_CACHED};
+  uses->name.length = 0;
+  rsm__buffer_put(&uses->name, mapping->name, mapping->name_length);
+  rsm__buffer_put_u8(&uses->name, '\0');
+  if (uses->name.failed) return;
+  RSM_CLEAN_FD int file = (int)syscall(SYS_openat2, AT_FDCWD, uses->name.data, &how, sizeof how);
+  if (file >= 0 && rsm__stat_at(file, "", AT_EMPTY_PATH, &stat) == 0 && stat.dev == mapping->dev &&
+      stat.ino == mapping->ino)
+    rsm__named_add(&uses->named, &uses->targets->mounts, file, "", &stat);
+}
+
+static rsm_status match_deleted(looking *l, rsm__mapping *mapping) {
   rsm__uses *uses = l->uses;
   uses->matches.count = 0;
+  if (l->mappings.by_query && rsm__named_has(&uses->named, mapping->dev, mapping->ino, uses->started)) return RSM_OK;
+  if (rsm__mappings_name(&l->mappings, mapping) != 0) return rsm__fail_memory(l->reterr);
   if (mapping->name_length == 0 || mapping->name[0] != '/') return RSM_OK;
-  if (rsm__deleted_name(mapping->name, mapping->name_length) == 0) return RSM_OK;
+  if (rsm__deleted_name(mapping->name, mapping->name_length) == 0) {
+    if (l->mappings.by_query) remember_named(l, mapping);
+    return RSM_OK;
+  }
   rsm_status status = match_name(l, mapping, true);
   if (status != RSM_OK) return status;
   if (uses->matches.count == 0 || !on_our_device(l, mapping)) {
@@ -152,7 +184,7 @@ static rsm_status remember(looking *l, const rsm__mapping *mapping, size_t first
   return RSM_OK;
 }
 
-static rsm_status take_mapping(looking *l, const rsm__mapping *mapping) {
+static rsm_status take_mapping(looking *l, rsm__mapping *mapping) {
   rsm__uses *uses = l->uses;
   rsm_use use = {.how = RSM_USE_MAP, .fd = -1, .access = access_of(mapping)};
   rsm_status status = RSM_OK;
@@ -200,40 +232,15 @@ static bool merge(looking *l, const rsm__mapping *mapping) {
   return true;
 }
 
-/* 0 or errno. Not by rsm__procfs_read: a process with a million mappings takes its time, and each part is progress. */
-static int read_whole(looking *l, rsm__buffer *text) {
-  char chunk[CHUNK_SIZE];
-  RSM_CLEAN_FD int fd = openat(l->dir, "maps", O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return errno;
-  for (;;) {
-    ssize_t got = read(fd, chunk, sizeof chunk);
-    int code = errno;
-    if (got < 0 && code == EINTR) continue;
-    if (got < 0) return code;
-    if (got == 0) return 0;
-    rsm__buffer_put(text, chunk, (size_t)got);
-    if (text->failed) return ENOMEM;
-    if (text->length > MAPS_LIMIT) return EFBIG;
-    rsm__bounded_tick(l->uses->job);
-  }
-}
-
-static rsm_status read_maps(looking *l) {
-  rsm__uses *uses = l->uses;
-  uses->text.length = 0;
-  int code = read_whole(l, &uses->text);
-  if (uses->text.failed) return rsm__fail_memory(l->reterr);
-  if (code != 0) uses->text.length = 0;
-  if (code != ENOENT && code != ESRCH) uses->mappings_refused = code; /* those two: it has ended */
-  return RSM_OK;
-}
-
 rsm_status rsm__uses_mappings(rsm__uses *uses, int dir, rsm_error *reterr) {
   RSM_CLEAN(looking_done) looking l = {.uses = uses, .dir = dir, .reterr = reterr, .last = RSM_INDEX_END};
   rsm__mapping mapping;
-  rsm_status status = read_maps(&l);
-  rsm__maps maps = {.text = (const char *)uses->text.data, .length = uses->text.length};
-  while (status == RSM_OK && rsm__maps_next(&maps, &mapping))
+  rsm_status status = RSM_OK;
+  int code = rsm__mappings_open(&l.mappings, dir, &uses->text, uses->job);
+  while (code == 0 && status == RSM_OK && rsm__mappings_next(&l.mappings, &mapping, &code) &&
+         !atomic_load_explicit(uses->enough, memory_order_relaxed))
     if (!merge(&l, &mapping)) status = take_mapping(&l, &mapping);
+  if (status == RSM_OK && uses->text.failed) return rsm__fail_memory(reterr);
+  if (code != ENOENT && code != ESRCH) uses->mappings_refused = code; /* those two: it has ended */
   return status;
 }
