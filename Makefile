@@ -3,8 +3,9 @@ MAKEFLAGS += --no-print-directory
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 FILTER ?=
+QUICK ?=
 
-.PHONY: all demo test lint format install clean help
+.PHONY: all demo test bench lint format install clean help
 
 all: ## build the library and the Lua module (build/release)
 	@tools/install-missing build
@@ -21,13 +22,19 @@ test: ## everything, with sanitizers; FILTER=pattern picks specs by name
 	@tools/install-missing test
 	@FILTER='$(FILTER)' JOBS='$(JOBS)' tools/run-tests
 
+bench: ## who finds the holders of files how fast: we, lsof, fuser, lsfd; QUICK=1: small and short
+	@tools/install-missing bench
+	@cmake --preset bench > /dev/null
+	@cmake --build --preset bench -j $(JOBS) > /dev/null
+	@tools/bench $(if $(QUICK),--quick)
+
 lint: ## formatting, clang-tidy, luacheck, cppcheck, layers
 	@tools/install-missing lint
 	@JOBS='$(JOBS)' tools/run-lint
 
 format: ## rewrite the C sources in the project's format
 	@tools/install-missing lint
-	@find src spec/c examples -name '*.[ch]' -print0 | xargs -0r clang-format -i
+	@find src spec/c examples bench -name '*.[ch]' -print0 | xargs -0r clang-format -i
 
 install: all ## install below PREFIX (/usr/local)
 	@cmake --install build/release --prefix '$(abspath $(PREFIX))'
