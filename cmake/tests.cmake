@@ -2,13 +2,14 @@
 set(test_environment "RSM_BUILD=${PROJECT_BINARY_DIR}" "RSM_SOURCE=${PROJECT_SOURCE_DIR}"
   "UBSAN_OPTIONS=print_stacktrace=1")
 
-# root's tests have mounts of their own; an ordinary user's share that user's folder of sessions: one after the other.
-execute_process(COMMAND id -u OUTPUT_VARIABLE user OUTPUT_STRIP_TRAILING_WHITESPACE)
+# Where tests cannot have mounts of their own (an ordinary user's, in a chroot) they share the user's folder of sessions:
+# then they run one after the other.
+execute_process(COMMAND unshare --mount true RESULT_VARIABLE no_mounts OUTPUT_QUIET ERROR_QUIET)
 
 function(rsm_add_test name)
   add_test(NAME ${name} COMMAND ${ARGN} WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
   set_tests_properties(${name} PROPERTIES TIMEOUT 120 ENVIRONMENT "${test_environment}")
-  if(NOT user STREQUAL "0")
+  if(NOT no_mounts STREQUAL "0")
     set_tests_properties(${name} PROPERTIES RESOURCE_LOCK store)
   endif()
 endfunction()
