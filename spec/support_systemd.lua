@@ -108,6 +108,27 @@ function systemd.property(name, key, user)
   return trimmed((systemd.ctl({ "show", "-P", key, "--", name }, user)))
 end
 
+-- Which time it is that the unit runs: another text after each start.
+function systemd.invocation(name, user)
+  return systemd.property(name, "InvocationID", user)
+end
+
+-- The states of units of the system's, in one line: "active inactive".
+function systemd.states(...)
+  local found = systemd.ctl { "is-active", ... }
+  return (found:gsub("\n$", ""):gsub("\n", " "))
+end
+
+-- The entries of a list or report, sorted, in one line: services by their short names, others as "pid 12".
+function systemd.names(entries)
+  local found = {}
+  for i, entry in ipairs(entries) do
+    found[i] = entry.service_name or "pid " .. entry.pid
+  end
+  table.sort(found)
+  return table.concat(found, " ")
+end
+
 -- The pid of a unit's main process; nil: it has none.
 function systemd.main_pid(name, user)
   local pid = math.tointeger(systemd.property(name, "MainPID", user))

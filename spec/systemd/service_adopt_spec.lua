@@ -4,6 +4,7 @@ local rm = require "restartmanager"
 local programs = require "spec.support_session"
 local support = require "spec.support"
 local systemd = require "spec.support_systemd"
+local invocation, names, states = systemd.invocation, systemd.names, systemd.states
 
 -- Stops the services that use a file and starts them again, and is killed on the way: NAME FILE WHEN [SERVICE_TIMEOUT].
 -- WHEN is "between" the two, or "shutdown N" or "restart N", at their Nth event.
@@ -59,24 +60,6 @@ describe("a session that has stopped services and", function()
     end
     systemd.cleanup()
   end)
-
-  local function states(...)
-    local found = systemd.ctl { "is-active", ... }
-    return (found:gsub("\n$", ""):gsub("\n", " "))
-  end
-
-  local function invocation(name)
-    return systemd.property(name, "InvocationID")
-  end
-
-  local function names(entries)
-    local found = {}
-    for i, entry in ipairs(entries) do
-      found[i] = entry.service_name or "pid " .. entry.pid
-    end
-    table.sort(found)
-    return table.concat(found, " ")
-  end
 
   local function write(name, lines, ...)
     local orders = { ... }
@@ -325,7 +308,7 @@ describe("a service with Restart=always that holds a file", function()
       return systemd.unit(name, { Unit = unit, Service = { "Type=notify", "Restart=always", "RestartSec=0",
         "ExecStart=" .. systemd.holder(...) } })
     end
-    local function states()
+    local function their_states()
       return (systemd.ctl({ "is-active", "rm-a", "rm-b" }):gsub("\n", " "))
     end
     write("rm-a.service", { "Description=The holder of the file" }, "open", file, "fork", 2, "notify", "READY=1")
@@ -342,15 +325,15 @@ describe("a service with Restart=always that holds a file", function()
     assert.equal(2, #assert(session:shutdown { confirmed = list }).stopped)
     assert.matches("Stopped rm%-a.service %- The holder of the file", (systemd.journal("rm-a")))
     os.execute("sleep 0.3") -- by RestartSec=0 it would be there by now
-    assert.equal("inactive inactive ", states())
+    assert.equal("inactive inactive ", their_states())
     assert.equal(2, #assert(session:restart()).restarted)
-    assert.same({ "active active ", before }, { states(), systemd.active() })
+    assert.same({ "active active ", before }, { their_states(), systemd.active() })
     assert.not_equal(first, systemd.property("rm-a", "InvocationID"))
     assert.is_true(session:close())
 
     local program = programs.start(PRIMARY, NAME, file, "between")
     assert.same({ "signal", 9 }, { select(2, program:close()) })
-    assert.equal("inactive inactive ", states())
+    assert.equal("inactive inactive ", their_states())
     local adopted = assert(rm.adopt((program:says("key (%x+)"))))
     assert(adopted:restart())
     assert.is_true(adopted:close())

@@ -4,6 +4,7 @@ local rm = require "restartmanager"
 local stop = require "spec.support_stop"
 local support = require "spec.support"
 local systemd = require "spec.support_systemd"
+local invocation, names = systemd.invocation, systemd.names
 
 describe("restart() of services", function()
   local folder, file, session
@@ -24,10 +25,6 @@ describe("restart() of services", function()
     return systemd.property(name, "ActiveState")
   end
 
-  local function invocation(name)
-    return systemd.property(name, "InvocationID")
-  end
-
   -- The command of one that holds the file and tells its manager so; more orders come before.
   local function holding(...)
     local orders = { "open", file, ... }
@@ -43,15 +40,6 @@ describe("restart() of services", function()
 
   local function service(...)
     systemd.start(write(...))
-  end
-
-  local function names(entries)
-    local found = {}
-    for i, entry in ipairs(entries) do
-      found[i] = entry.service_name or "pid " .. entry.pid
-    end
-    table.sort(found)
-    return table.concat(found, " ")
   end
 
   -- One does not come up: the words of its failure.

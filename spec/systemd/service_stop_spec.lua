@@ -4,6 +4,7 @@ local rm = require "restartmanager"
 local stop = require "spec.support_stop"
 local support = require "spec.support"
 local systemd = require "spec.support_systemd"
+local invocation, names, states = systemd.invocation, systemd.names, systemd.states
 
 describe("shutdown() of services", function()
   local stage, file, session
@@ -35,25 +36,6 @@ describe("shutdown() of services", function()
 
   local function holding(name, lines, ...)
     service(name, lines, "open", file, ...)
-  end
-
-  -- Their states by systemctl, in one line.
-  local function states(...)
-    local found = systemd.ctl { "is-active", ... }
-    return (found:gsub("\n$", ""):gsub("\n", " "))
-  end
-
-  local function invocation(name)
-    return systemd.property(name, "InvocationID")
-  end
-
-  local function names(entries)
-    local found = {}
-    for i, entry in ipairs(entries) do
-      found[i] = entry.service_name or "pid " .. entry.pid
-    end
-    table.sort(found)
-    return table.concat(found, " ")
   end
 
   local function recorder()

@@ -254,21 +254,24 @@ static rsm_status open_user(rsm__bus *bus, uint32_t owner, rsm_error *reterr) {
   return status == RSM_OK ? start(bus, &fd, false, reterr) : status;
 }
 
-static void clean_bus(rsm__bus **bus) {
-  *bus = rsm__bus_close(*bus);
+/* What sd_booted(3) looks at. */
+rsm_status rsm__bus_check_booted(rsm_error *reterr) {
+  struct stat folder;
+  bool found = lstat("/run/systemd/system", &folder) == 0;
+  if (found && S_ISDIR(folder.st_mode)) return RSM_OK;
+  if (!found && rsm__is_shortage(rsm__errno_status(errno)))
+    return rsm__fail_errno(reterr, errno, "lstat", "/run/systemd/system");
+  return rsm__fail(reterr, RSM_NOT_SUPPORTED, NULL, "services are managed through systemd, which does not run here");
 }
 
 rsm_status rsm__bus_open(bool user_manager, uint32_t owner, rsm__task *task, rsm__bus **ret_bus, rsm_error *reterr) {
-  RSM_CLEAN(clean_bus) rsm__bus *bus = rsm__calloc(1, sizeof *bus);
-  struct stat folder;
+  RSM_CLEAN_BUS rsm__bus *bus = rsm__calloc(1, sizeof *bus);
   if (!bus) return rsm__fail_memory(reterr);
   bus->task = task;
   bus->user_manager = user_manager;
   bus->owner = owner;
-  /* What sd_booted(3) looks at. */
-  if (lstat("/run/systemd/system", &folder) < 0 || !S_ISDIR(folder.st_mode))
-    return rsm__fail(reterr, RSM_NOT_SUPPORTED, NULL, "services are managed through systemd, which does not run here");
-  rsm_status status = rsm__sd_bus_load(&bus->library, reterr);
+  rsm_status status = rsm__bus_check_booted(reterr);
+  if (status == RSM_OK) status = rsm__sd_bus_load(&bus->library, reterr);
   if (status == RSM_OK) status = user_manager ? open_user(bus, owner, reterr) : open_system(bus, reterr);
   if (status != RSM_OK) return status;
   *ret_bus = bus;

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/cleanup.h"
 #include "os/linux/sd_bus.h"
 #include "os/task.h"
 
@@ -27,6 +28,12 @@ enum { RSM__BUS_LIMIT_MS = 5000, RSM__BUS_SLOW_MS = 250, RSM__BUS_PATIENCE_MS = 
  * The task (NULL: none) is borrowed: cancelling it ends waits for jobs, not single questions. */
 rsm_status rsm__bus_open(bool user_manager, uint32_t owner, rsm__task *task, rsm__bus **ret_bus, rsm_error *reterr);
 rsm__bus *rsm__bus_close(rsm__bus *bus); /* NULL-tolerant; returns NULL */
+static inline void rsm__bus_clean(rsm__bus **bus) {
+  *bus = rsm__bus_close(*bus);
+}
+#define RSM_CLEAN_BUS RSM_CLEAN(rsm__bus_clean)
+/* Does systemd run here? RSM_NOT_SUPPORTED: it does not. */
+rsm_status rsm__bus_check_booted(rsm_error *reterr);
 /* The other side has gone away (systemd has re-executed itself): only a new connection helps. */
 bool rsm__bus_is_broken(const rsm__bus *bus);
 bool rsm__bus_is_users(const rsm__bus *bus, uint32_t *ret_owner); /* false: it is the system's manager */

@@ -15,7 +15,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -26,7 +25,6 @@
 #include "os/linux/bounded.h"
 #include "os/linux/bus.h"
 #include "os/linux/fd.h"
-#include "os/linux/os_error.h"
 #include "os/linux/procfs.h"
 #include "os/linux/unit.h"
 
@@ -82,10 +80,6 @@ static void free_job(void *job) {
   rsm__free(job);
 }
 
-static void clean_bus(rsm__bus **bus) {
-  *bus = rsm__bus_close(*bus);
-}
-
 /* The user's slice while logind has it, so that the program is still counted with its user. */
 static rsm_status choose_slice(rsm__bus *bus, scope_job *job) {
   const rsm__bus_method method = {.member = "GetUnit"};
@@ -129,7 +123,7 @@ static rsm_status request_scope(rsm__bus *bus, scope_job *job) {
 
 static void work(rsm__bounded *bounded, void *argument) {
   scope_job *job = argument;
-  RSM_CLEAN(clean_bus) rsm__bus *bus = NULL;
+  RSM_CLEAN_BUS rsm__bus *bus = NULL;
   job->status = open_manager(job, &bus);
   /* Given up meanwhile: the process runs its program by now, and its pid will be somebody else's one day. */
   if (job->status == RSM_OK && rsm__bounded_touch(bounded, "its scope")) job->status = request_scope(bus, job);
@@ -197,20 +191,10 @@ static rsm_status run(scope_job *job, rsm_error *reterr) {
   return status;
 }
 
-/* What sd_booted(3) looks at. */
-static rsm_status check_booted(rsm_error *reterr) {
-  struct stat folder;
-  bool found = lstat("/run/systemd/system", &folder) == 0;
-  if (found && S_ISDIR(folder.st_mode)) return RSM_OK;
-  if (!found && rsm__is_shortage(rsm__errno_status(errno)))
-    return rsm__fail_errno(reterr, errno, "lstat", "/run/systemd/system");
-  return rsm__fail(reterr, RSM_NOT_SUPPORTED, NULL, "systemd does not run here");
-}
-
 rsm_status rsm__scope_start(const rsm__scope_request *request, rsm_error *reterr) {
   RSM_CLEAN_ARENA rsm__arena arena = {0};
   const char *first;
-  rsm_status status = check_booted(reterr);
+  rsm_status status = rsm__bus_check_booted(reterr);
   if (status == RSM_OK) status = look_at_first_process(&arena, &first, reterr);
   if (status != RSM_OK) return status;
   scope_job *job = rsm__calloc(1, sizeof *job);
