@@ -28,6 +28,15 @@ void rsm__round_done(rsm__round *round);
  * journal. Nothing has been touched when it returns, in success or failure. */
 rsm_status rsm__round_plan(rsm__round *round, rsm_error *reterr);
 
+/* A service that the listing says to stop. */
+typedef struct rsm__chosen_service {
+  const rsm_app *app;
+  const rsm__service_group *group;
+} rsm__chosen_service;
+/* Makes members of these services and of whatever goes down with them, with their places in the order of starting. */
+rsm_status rsm__round_add_services(rsm__round *round, const rsm__chosen_service *chosen, size_t count,
+                                   rsm_error *reterr);
+
 /* What is done to one member. steal: close another one's handle if there is no room for its own, else RSM_BUSY.
  * RSM_NOT_FOUND: it has ended. */
 rsm_status rsm__member_reach(rsm__round *round, rsm__member *member, bool steal, rsm_error *reterr);

@@ -108,89 +108,21 @@ static rsm_status add_member(rsm__round *round, const choice *chosen, rsm__linea
   return status;
 }
 
-/* ---- Services ---- */
-
-static rsm__entry *entry_since(const rsm__journal *journal, size_t first, const rsm__service_id *id) {
-  rsm__entry *entry = rsm__journal_find_service(journal, id);
-  return entry && entry->index >= first ? entry : NULL;
-}
-
-static rsm_status new_service(rsm__round *round, const rsm__service_id *id, const rsm_app *app, const char *obstacle,
-                              rsm__entry **ret_entry, rsm_error *reterr) {
-  rsm__journal *journal = &round->op->session->journal;
-  if (rsm__grow(&round->members, &round->capacity, round->count + 1, sizeof *round->members) < 0)
-    return rsm__fail_memory(reterr);
-  rsm__entry *entry = rsm__journal_new_entry(journal);
-  if (!entry) return rsm__fail_memory(reterr);
-  entry->service = *id;
-  entry->service.name = rsm__arena_strdup(&journal->arena, id->name);
-  entry->obstacle = rsm__arena_strdup(&journal->arena, obstacle);
-  if (!entry->service.name || (obstacle && !entry->obstacle)) return rsm__fail_memory(reterr);
-  rsm_status status = rsm__app_copy(&journal->arena, app, &entry->app, reterr);
-  if (status != RSM_OK) return status;
-  round->members[round->count++] = (rsm__member){.entry = entry};
-  *ret_entry = entry;
-  return RSM_OK;
-}
-
-/* The same service may be met below several of those that are meant. */
-static rsm_status add_bases(rsm__arena *arena, rsm__entry *entry, const rsm__service_link *link, rsm_error *reterr) {
-  size_t count = entry->base_count;
-  const char **bases = rsm__arena_alloc(arena, (count + link->base_count) * sizeof *bases);
-  if (!bases) return rsm__fail_memory(reterr);
-  if (count) memcpy(bases, entry->bases, count * sizeof *bases);
-  for (size_t i = 0; i < link->base_count; i++) {
-    size_t k = 0;
-    while (k < count && strcmp(bases[k], link->bases[i]) != 0) k++;
-    if (k == count && !(bases[count++] = rsm__arena_strdup(arena, link->bases[i]))) return rsm__fail_memory(reterr);
-  }
-  entry->bases = bases;
-  entry->base_count = count;
-  return RSM_OK;
-}
-
-static rsm_status add_link(rsm__round *round, const rsm__service_link *link, size_t first, rsm_error *reterr) {
-  rsm__builtin *session = round->op->session;
-  rsm__entry *entry = entry_since(&session->journal, first, &link->id);
-  rsm_status status = RSM_OK;
-  if (!entry) {
-    rsm_app app;
-    const char *obstacle;
-    status =
-        rsm__service_link_app(&round->before.groups, link, session->lookup, round->op->task, &app, &obstacle, reterr);
-    if (status == RSM_OK) status = new_service(round, &link->id, &app, obstacle, &entry, reterr);
-    if (status != RSM_OK) return status;
-    entry->place.held = link->role == RSM__SERVICE_LISTENER || link->role == RSM__SERVICE_STARTER;
-    entry->place.first_up = link->role == RSM__SERVICE_LISTENER;
-  }
-  if (entry->place.depth < link->depth) entry->place.depth = link->depth;
-  return add_bases(&session->journal.arena, entry, link, reterr);
-}
-
-/* The services that were chosen, then whatever goes down with them. */
-static rsm_status add_services(rsm__round *round, const choice *choices, size_t count, size_t first,
-                               rsm_error *reterr) {
-  rsm_status status = RSM_OK;
-  for (size_t i = 0; status == RSM_OK && i < count; i++) {
-    const rsm__service_group *group = choices[i].live->service;
-    rsm__entry *entry;
-    if (group)
-      status = new_service(round, rsm__service_group_id(group), choices[i].app, group->facts.obstacle, &entry, reterr);
-  }
-  for (size_t i = 0; status == RSM_OK && i < count; i++) {
-    const rsm__service_group *group = choices[i].live->service;
-    for (size_t k = 0; status == RSM_OK && group && k < group->facts.link_count; k++)
-      status = add_link(round, &group->facts.links[k], first, reterr);
-  }
-  return status;
-}
-
 static int compare_members(const void *a, const void *b) {
   const rsm__entry *x = ((const rsm__member *)a)->entry, *y = ((const rsm__member *)b)->entry;
   return rsm__plan_compare_stop(&x->app, &x->place, &y->app, &y->place);
 }
 
 /* ---- The round ---- */
+
+static rsm_status add_services(rsm__round *round, const choice *choices, size_t count, rsm_error *reterr) {
+  RSM_CLEAN_FREE rsm__chosen_service *chosen = rsm__calloc(count, sizeof *chosen);
+  size_t used = 0;
+  if (!chosen) return rsm__fail_memory(reterr);
+  for (size_t i = 0; i < count; i++)
+    if (choices[i].live->service) chosen[used++] = (rsm__chosen_service){choices[i].app, choices[i].live->service};
+  return rsm__round_add_services(round, chosen, used, reterr);
+}
 
 static size_t choose(rsm__affected *before, choice *choices, rsm__lineage *lineage) {
   size_t count = 0;
@@ -223,7 +155,7 @@ rsm_status rsm__round_plan(rsm__round *round, rsm_error *reterr) {
   rsm_status status = RSM_OK;
   for (size_t i = 0; status == RSM_OK && i < count; i++)
     if (!choices[i].live->service) status = add_member(round, &choices[i], &lineage, first, reterr);
-  if (status == RSM_OK) status = add_services(round, choices, count, first, reterr);
+  if (status == RSM_OK) status = add_services(round, choices, count, reterr);
   if (status == RSM_OK) qsort(round->members, round->count, sizeof *round->members, compare_members);
   if (status == RSM_OK && lineage.failed) status = rsm__fail_memory(reterr);
   if (status == RSM_OK && count)

@@ -41,7 +41,8 @@ unsigned rsm__plan_rank(const rsm_app *app);
 
 /* Where an application stands within its rank. */
 typedef struct rsm__plan_place {
-  unsigned depth; /* of a process: how many ancestors it has; of a service: steps to the one that it depends on */
+  unsigned depth; /* of a process: how many ancestors it has; of a service: steps to what it depends on or is started
+                     after */
   bool held;      /* would start a stopped service again (a socket, a timer): is down for as long as that one */
   bool first_up;  /* of those held: has to be up before that service is (a socket) */
 } rsm__plan_place;

@@ -71,6 +71,9 @@ typedef struct rsm__service_link {
   unsigned depth;           /* steps from the service that it depends on, by the longest way; at least 1 */
   const char *const *bases; /* the full names of those that it goes down with, or that it would start: at least 1 */
   size_t base_count;
+  const char *const
+      *after; /* the full names of those that its manager starts before it, whether or not it needs them */
+  size_t after_count;
 } rsm__service_link;
 
 /* Text and arrays in the arena. */
@@ -89,6 +92,8 @@ typedef struct rsm__service_facts {
   const char *note;               /* a remark: its unit file has changed; what goes with it and stays down */
   const rsm__service_link *links; /* what is active now and goes down with it, or is held while it is down */
   size_t link_count;
+  const char *const *after; /* as in a link */
+  size_t after_count;
 } rsm__service_facts;
 
 /* place: as rsm__service_of gave it, or only its id. RSM_NO_SUCH_SERVICE: its manager knows none of that name, or what

@@ -142,7 +142,9 @@ rsm_status rsm__service_inspect(rsm__services *services, const rsm__service_plac
   if (place->group && strcmp(place->group, group) != 0)
     return rsm__fail(reterr, RSM_NO_SUCH_SERVICE, place->id.name, "it is not its manager's: another's of that name");
   rsm__service_facts facts = {.id = {unit.id, place->id.user_manager, place->id.owner},
-                              .description = *unit.description ? unit.description : unit.id};
+                              .description = *unit.description ? unit.description : unit.id,
+                              .after = unit.after.items,
+                              .after_count = unit.after.count};
   facts.application = is_application(&facts.id, &unit);
   status = rsm__unit_activity(services, bus, &unit, &facts.activity, reterr);
   if (status == RSM_OK) status = find_processes(services, bus, &unit, group, arena, &facts, reterr);

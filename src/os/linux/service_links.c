@@ -158,6 +158,8 @@ static rsm_status visit(walk *all, size_t i, rsm_error *reterr) {
   rsm_status status = rsm__unit_facts_get(all->bus, all->links[i].id.name, all->arena, &unit, reterr);
   if (status != RSM_OK) return status;
   all->links[i].description = *unit.description ? unit.description : unit.id;
+  all->links[i].after = unit.after.items;
+  all->links[i].after_count = unit.after.count;
   status = judge(all, &unit, reterr);
   return status == RSM_OK ? expand(all, &unit, i + 1, reterr) : status;
 }

@@ -66,6 +66,7 @@ rsm_status rsm__unit_facts_get(rsm__bus *bus, const char *name, rsm__arena *aren
       {"PropagatesStopTo", "as", &facts.stopped_with[4]},
       {"TriggeredBy", "as", &facts.triggered_by},
       {"UpheldBy", "as", &facts.upheld_by},
+      {"After", "as", &facts.after},
       {"RefuseManualStop", "b", &facts.refuses_stop},
       {"RefuseManualStart", "b", &facts.refuses_start},
       {"Transient", "b", &facts.transient},

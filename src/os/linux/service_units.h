@@ -28,7 +28,7 @@ typedef struct rsm__unit_facts {
   const char *id, *description, *load_state, *active_state;
   rsm__bus_texts names;
   rsm__bus_texts stopped_with[5]; /* those to which its stop is propagated */
-  rsm__bus_texts triggered_by, upheld_by;
+  rsm__bus_texts triggered_by, upheld_by, after;
   bool refuses_stop, refuses_start, transient, needs_reload;
   uint64_t job_limit_us;
 } rsm__unit_facts;
