@@ -29,11 +29,6 @@
 
 enum { LONG_MS = 10000 };
 
-static void clean_process(rsm__process **process) {
-  *process = rsm__process_close(*process);
-}
-#define CLEAN_PROCESS RSM_CLEAN(clean_process)
-
 static int count_fds(void) {
   DIR *dir = opendir("/proc/self/fd");
   int count = 0;
@@ -128,7 +123,7 @@ static rsm__process *open_pid(pid_t pid) {
 }
 
 static rsm_status try_open(rsm_process id) {
-  CLEAN_PROCESS rsm__process *process = NULL;
+  RSM_CLEAN_PROCESS rsm__process *process = NULL;
   rsm_error error = {0};
   rsm_status status = rsm__process_open(&id, &process, &error);
   CHECK_INT(process != NULL, status == RSM_OK);
@@ -140,7 +135,7 @@ static rsm_status try_open(rsm_process id) {
 
 static void test_open__a_wrong_start_time_or_instance_is_nobody(void) {
   pid_t pid = start(child_sleep, NULL);
-  CLEAN_PROCESS rsm__process *process = open_pid(pid);
+  RSM_CLEAN_PROCESS rsm__process *process = open_pid(pid);
   rsm_process id = *rsm__process_id(process);
   CHECK_INT(id.pid, pid);
   CHECK(id.start_time > 0);
@@ -164,8 +159,8 @@ static void test_open__no_such_process(void) {
 
 static void test_open__two_children_have_two_instances(void) {
   pid_t pids[2] = {start(child_sleep, NULL), start(child_sleep, NULL)};
-  CLEAN_PROCESS rsm__process *a = open_pid(pids[0]);
-  CLEAN_PROCESS rsm__process *b = open_pid(pids[1]);
+  RSM_CLEAN_PROCESS rsm__process *a = open_pid(pids[0]);
+  RSM_CLEAN_PROCESS rsm__process *b = open_pid(pids[1]);
   if (rsm__process_id(a)->instance) CHECK(rsm__process_id(a)->instance != rsm__process_id(b)->instance);
   end(pids[0]);
   end(pids[1]);
@@ -173,7 +168,7 @@ static void test_open__two_children_have_two_instances(void) {
 
 static void test_open__a_zombie_has_ended(void) {
   pid_t pid = start(child_sleep, NULL);
-  CLEAN_PROCESS rsm__process *process = open_pid(pid);
+  RSM_CLEAN_PROCESS rsm__process *process = open_pid(pid);
   RSM_CLEAN_ARENA rsm__arena arena = {0};
   rsm__process_facts facts;
   CHECK(rsm__process_alive(process));
@@ -224,7 +219,7 @@ static void child_dead_leader(void *argument) {
 
 static void test_alive__until_its_last_thread_has_ended(void) {
   pid_t pid = start(child_dead_leader, NULL);
-  CLEAN_PROCESS rsm__process *process = open_pid(pid);
+  RSM_CLEAN_PROCESS rsm__process *process = open_pid(pid);
   RSM_CLEAN_ARENA rsm__arena arena = {0};
   rsm__process_facts facts;
   for (int i = 0; i < 1000 && state_of(pid) != 'Z'; i++) sleep_ms(10);
@@ -255,7 +250,7 @@ static void test_open__no_descriptors_left_is_busy(void) {
 
 static void test_ask__ends_by_term(void) {
   pid_t pid = start(child_sleep, NULL);
-  CLEAN_PROCESS rsm__process *process = open_pid(pid);
+  RSM_CLEAN_PROCESS rsm__process *process = open_pid(pid);
   CHECK_INT(rsm__process_permit(process, NULL), RSM_OK);
   CHECK_INT(rsm__process_ask(process, NULL), RSM_OK);
   CHECK_INT(WTERMSIG(reap(pid)), SIGTERM);
@@ -263,7 +258,7 @@ static void test_ask__ends_by_term(void) {
 
 static void test_ask__wakes_a_stopped_job(void) {
   pid_t pid = start(child_sleep, NULL);
-  CLEAN_PROCESS rsm__process *process = open_pid(pid);
+  RSM_CLEAN_PROCESS rsm__process *process = open_pid(pid);
   int status;
   kill(pid, SIGSTOP);
   CHECK_INT(waitpid(pid, &status, WUNTRACED), pid);
@@ -276,7 +271,7 @@ static void test_kill__ends_the_deaf(void) {
   signal(SIGTERM, SIG_IGN); /* inherited */
   pid_t pid = start(child_sleep, NULL);
   signal(SIGTERM, SIG_DFL);
-  CLEAN_PROCESS rsm__process *process = open_pid(pid);
+  RSM_CLEAN_PROCESS rsm__process *process = open_pid(pid);
   CHECK_INT(rsm__process_ask(process, NULL), RSM_OK);
   CHECK_INT(rsm__wait_any(&process, 1, rsm__clock_ms() + 50, NULL, NULL), 0);
   CHECK_INT(rsm__process_kill(process, NULL), RSM_OK);
@@ -302,7 +297,7 @@ static void test_ask__an_interactive_shell_obeys(void) {
   pid_t pid = start(child_shell, &terminal);
   char prompt[64];
   CHECK(read(terminal, prompt, sizeof prompt) > 0); /* now it ignores SIGTERM */
-  CLEAN_PROCESS rsm__process *process = open_pid(pid);
+  RSM_CLEAN_PROCESS rsm__process *process = open_pid(pid);
   RSM_CLEAN_ARENA rsm__arena arena = {0};
   rsm__process_facts facts;
   CHECK_INT(rsm__process_facts_get(process, &arena, &facts, NULL), RSM_OK);
@@ -315,7 +310,7 @@ static void test_ask__an_interactive_shell_obeys(void) {
 
 static void child_asks_stranger(void *argument) {
   rsm_process stranger = {.pid = *(uint32_t *)argument};
-  CLEAN_PROCESS rsm__process *process = NULL;
+  RSM_CLEAN_PROCESS rsm__process *process = NULL;
   if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0)) _exit(1);
   rsm_status status = rsm__process_open(&stranger, &process, NULL);
   if (status == RSM_ACCESS_DENIED) _exit(0); /* hidepid */
@@ -334,8 +329,8 @@ static void test_permit__says_no_for_strangers(void) {
 
 static void test_wait__tells_who_has_ended(void) {
   pid_t pids[2] = {start(child_sleep, NULL), start(child_sleep, NULL)};
-  CLEAN_PROCESS rsm__process *a = open_pid(pids[0]);
-  CLEAN_PROCESS rsm__process *b = open_pid(pids[1]);
+  RSM_CLEAN_PROCESS rsm__process *a = open_pid(pids[0]);
+  RSM_CLEAN_PROCESS rsm__process *b = open_pid(pids[1]);
   rsm__process *both[] = {a, NULL, b};
   bool ended[3] = {true, true, true};
   uint64_t begin = rsm__clock_ms();
@@ -361,7 +356,7 @@ static void test_facts__of_a_program(void) {
   RSM_CLEAN_ARENA rsm__arena arena = {0};
   int64_t now = rsm__clock_unix();
   pid_t pid = start_program("/bin/sleep", "my sleep", "60");
-  CLEAN_PROCESS rsm__process *process = open_pid(pid);
+  RSM_CLEAN_PROCESS rsm__process *process = open_pid(pid);
   rsm__process_facts facts;
   char exe[PATH_MAX];
   CHECK_INT(rsm__process_facts_get(process, &arena, &facts, NULL), RSM_OK);
@@ -390,7 +385,7 @@ static void copy_file(const char *from, const char *to) {
 
 static void check_exe(pid_t pid, const char *exe) {
   RSM_CLEAN_ARENA rsm__arena arena = {0};
-  CLEAN_PROCESS rsm__process *process = open_pid(pid);
+  RSM_CLEAN_PROCESS rsm__process *process = open_pid(pid);
   rsm__process_facts facts;
   CHECK_INT(rsm__process_facts_get(process, &arena, &facts, NULL), RSM_OK);
   CHECK_TEXT(facts.exe, exe);
@@ -433,7 +428,7 @@ static void child_other_namespace(void *argument) {
 static void test_facts__another_user_namespace_shows(void) {
   pid_t pid = start(child_other_namespace, NULL);
   rsm_process id = {.pid = (uint32_t)pid};
-  CLEAN_PROCESS rsm__process *process = NULL;
+  RSM_CLEAN_PROCESS rsm__process *process = NULL;
   RSM_CLEAN_ARENA rsm__arena arena = {0};
   rsm__process_facts facts = {0};
   for (int i = 0; i < 1000 && state_of(pid) != 'Z' && state_of(pid) != 'T'; i++) sleep_ms(10);
@@ -452,7 +447,7 @@ static void child_inner(void *argument) {
   pid_t inner = fork();
   if (inner == 0) {
     rsm_process self = {.pid = (uint32_t)getpid()};
-    CLEAN_PROCESS rsm__process *process = NULL;
+    RSM_CLEAN_PROCESS rsm__process *process = NULL;
     _exit(rsm__process_open(&self, &process, NULL) == RSM_NOT_SUPPORTED ? 0 : 1);
   }
   _exit(inner < 0 ? 77 : WEXITSTATUS(reap(inner)));
@@ -470,7 +465,7 @@ static void test_open__a_foreign_proc_is_refused(void) {
 static void test_facts__a_kernel_thread_is_one(void) {
   RSM_CLEAN_ARENA rsm__arena arena = {0};
   rsm_process id = {.pid = 2};
-  CLEAN_PROCESS rsm__process *process = NULL;
+  RSM_CLEAN_PROCESS rsm__process *process = NULL;
   rsm__process_facts facts = {0};
   if (rsm__process_open(&id, &process, NULL) != RSM_OK) return; /* an inner pid namespace has none */
   CHECK_INT(rsm__process_facts_get(process, &arena, &facts, NULL), RSM_OK);
@@ -481,7 +476,7 @@ static void test_facts__the_first_process_is_core(void) {
   RSM_CLEAN_ARENA rsm__arena arena = {0};
   rsm__process_facts facts;
   rsm_process id = {.pid = 1};
-  CLEAN_PROCESS rsm__process *process = NULL;
+  RSM_CLEAN_PROCESS rsm__process *process = NULL;
   if (rsm__process_open(&id, &process, NULL) == RSM_ACCESS_DENIED) return; /* hidepid */
   CHECK_INT(rsm__process_facts_get(process, &arena, &facts, NULL), RSM_OK);
   CHECK(facts.session_core);
@@ -549,7 +544,7 @@ static void test_user__by_number_if_it_has_no_name(void) {
 
 static void test_service__of_a_child_is_ours(void) {
   pid_t pid = start(child_sleep, NULL);
-  CLEAN_PROCESS rsm__process *process = open_pid(pid);
+  RSM_CLEAN_PROCESS rsm__process *process = open_pid(pid);
   RSM_CLEAN_ARENA rsm__arena arena = {0};
   rsm__service_place service;
   CHECK_INT(rsm__service_of(process, &arena, &service, NULL), RSM_OK);

@@ -111,10 +111,6 @@ static bool is_affected(const gathering *g, const found *item) {
   return false;
 }
 
-static void close_process(rsm__process **process) {
-  *process = rsm__process_close(*process);
-}
-
 static rsm_status add_live(rsm__affected *affected, const rsm__live *live, rsm_error *reterr) {
   if (rsm__grow(&affected->live, &affected->live_capacity, affected->live_count + 1, sizeof *affected->live) < 0)
     return rsm__fail_memory(reterr);
@@ -137,7 +133,7 @@ static rsm_status keep_live(gathering *g, const rsm__subject *subject, rsm__proc
 }
 
 static rsm_status add_app(gathering *g, const found *item, bool keep_handles, rsm_error *reterr) {
-  RSM_CLEAN(close_process) rsm__process *handle = NULL;
+  RSM_CLEAN_PROCESS rsm__process *handle = NULL;
   RSM_CLEAN_ARENA rsm__arena arena = {0};
   rsm__subject subject = {0};
   rsm_status status = rsm__process_open(&item->process, &handle, reterr);

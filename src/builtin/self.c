@@ -6,10 +6,6 @@
 #include "os/process.h"
 #include "os/registration.h"
 
-static void close_process(rsm__process **process) {
-  *process = rsm__process_close(*process);
-}
-
 rsm_status rsm_process_find(uint32_t pid, rsm_process *ret_process, rsm_error *reterr) {
   rsm__process *process;
   rsm_status status = rsm__process_open(&(rsm_process){.pid = pid}, &process, reterr);
@@ -20,7 +16,7 @@ rsm_status rsm_process_find(uint32_t pid, rsm_process *ret_process, rsm_error *r
 }
 
 rsm_status rsm_self(rsm_self_info *ret_self, rsm_error *reterr) {
-  RSM_CLEAN(close_process) rsm__process *process = NULL;
+  RSM_CLEAN_PROCESS rsm__process *process = NULL;
   RSM_CLEAN_ARENA rsm__arena arena = {0};
   rsm__process_facts facts;
   rsm_status status = rsm__process_open(&(rsm_process){.pid = rsm__process_self()}, &process, reterr);
@@ -54,7 +50,7 @@ rsm_restart_settings *rsm_restart_settings_free(rsm_restart_settings *settings) 
 }
 
 rsm_status rsm_restart_settings_get(const rsm_process *id, rsm_restart_settings **ret_settings, rsm_error *reterr) {
-  RSM_CLEAN(close_process) rsm__process *process = NULL;
+  RSM_CLEAN_PROCESS rsm__process *process = NULL;
   rsm__registration registration;
   rsm_status status = rsm__process_open(id, &process, reterr);
   if (status != RSM_OK) return status;

@@ -6,6 +6,7 @@
 #ifndef RSM_OS_PROCESS_H
 #define RSM_OS_PROCESS_H
 
+#include "base/cleanup.h"
 #include "os/files.h"
 #include "os/task.h"
 
@@ -17,6 +18,10 @@ typedef struct rsm__process rsm__process;
  * another pid namespace), so nobody can be named safely. */
 rsm_status rsm__process_open(const rsm_process *id, rsm__process **ret_process, rsm_error *reterr);
 rsm__process *rsm__process_close(rsm__process *process); /* NULL-tolerant; returns NULL */
+static inline void rsm__clean_process(rsm__process **process) {
+  rsm__process_close(*process);
+}
+#define RSM_CLEAN_PROCESS RSM_CLEAN(rsm__clean_process)
 /* Complete: start_time and, if there is one, instance. */
 const rsm_process *rsm__process_id(const rsm__process *process);
 

@@ -36,10 +36,6 @@ static void close_dir(rsm__dir **dir) {
   *dir = rsm__dir_close(*dir);
 }
 
-static void close_process(rsm__process **process) {
-  *process = rsm__process_close(*process);
-}
-
 static const char *file_name(const rsm_process *process, char name[NAME_SIZE]) {
   snprintf(name, NAME_SIZE, "%u-%llu", (unsigned)process->pid, (unsigned long long)process->start_time);
   return name;
@@ -147,7 +143,7 @@ static rsm_status open_folder(uint32_t uid, unsigned place, bool create, rsm__di
 static bool is_stale(rsm__dir *dir, const char *name, const rsm__here *here) {
   RSM_CLEAN_ARENA rsm__arena arena = {0};
   RSM_CLEAN_BUFFER rsm__buffer data = {0};
-  RSM_CLEAN(close_process) rsm__process *process = NULL;
+  RSM_CLEAN_PROCESS rsm__process *process = NULL;
   record content;
   char expected[NAME_SIZE];
   rsm_status status = rsm__dir_read(dir, name, MAX_CONTENT, &data, NULL);

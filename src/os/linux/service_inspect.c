@@ -10,15 +10,11 @@
 
 /* ---- Processes ---- */
 
-static void clean_process(rsm__process **process) {
-  *process = rsm__process_close(*process);
-}
-
 /* The pid was read before, and may be another's by now: so the group is looked at through its handle. */
 rsm_status rsm__unit_bind_process(uint32_t pid, const char *group, rsm_process *ret_process, bool *ret_bound,
                                   rsm_error *reterr) {
   RSM_CLEAN_ARENA rsm__arena arena = {0};
-  RSM_CLEAN(clean_process) rsm__process *process = NULL;
+  RSM_CLEAN_PROCESS rsm__process *process = NULL;
   RSM_CLEAN_FD int dir = -1;
   const char *path = NULL;
   const rsm_process id = {.pid = pid};
