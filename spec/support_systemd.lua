@@ -202,6 +202,15 @@ function systemd.holder(...)
   return table.concat(quoted, " ")
 end
 
+-- Writes a service that is up once its holder has carried out these orders. lines.unit, lines.service: more lines.
+function systemd.write_holder(name, lines, ...)
+  local orders = { ... }
+  table.move({ "notify", "READY=1" }, 1, 2, #orders + 1, orders)
+  local all = { "Type=notify", "ExecStart=" .. systemd.holder(table.unpack(orders)) }
+  table.move(lines.service or {}, 1, #(lines.service or {}), #all + 1, all)
+  return systemd.unit(name .. ".service", { Unit = lines.unit, Service = all })
+end
+
 -- Connects to a loopback port where "answer" listens, or is started for it: the pid of who answers; nil: nobody did.
 function systemd.connect(port)
   local answer = support.shell(("timeout 10 bash -c 'exec 3<>/dev/tcp/127.0.0.1/%d && cat <&3' 2>&1"):format(port))

@@ -61,26 +61,19 @@ describe("a session that has stopped services and", function()
     systemd.cleanup()
   end)
 
-  local function write(name, lines, ...)
-    local orders = { ... }
-    table.move({ "notify", "READY=1" }, 1, 2, #orders + 1, orders)
-    local all = { "Type=notify", "ExecStart=" .. systemd.holder(table.unpack(orders)) }
-    table.move(lines.service or {}, 1, #(lines.service or {}), #all + 1, all)
-    return systemd.unit(name .. ".service", { Unit = lines.unit, Service = all })
-  end
-
   local function holding(name, lines, ...)
-    systemd.start(write(name, lines, "open", file, ...))
+    systemd.start(systemd.write_holder(name, lines, "open", file, ...))
   end
 
   -- One that always runs, what depends on it in several ways, and what would start it again.
   local function start_family()
-    write("rm-a", { unit = { "Description=The one in question" }, service = { "Restart=always", "RestartSec=0" } },
-      "open", file)
-    write("rm-b", { unit = { "BindsTo=rm-a.service", "After=rm-a.service" }, service = { "Restart=always" } })
+    local always = { "Restart=always", "RestartSec=0" }
+    systemd.write_holder("rm-a", { unit = { "Description=The one in question" }, service = always }, "open", file)
+    systemd.write_holder("rm-b",
+      { unit = { "BindsTo=rm-a.service", "After=rm-a.service" }, service = { "Restart=always" } })
     systemd.unit("rm-a.socket", { Socket = { "ListenStream=127.0.0.1:7021" } })
     systemd.unit("rm-a.timer", { Timer = { "OnActiveSec=1h" } })
-    write("rm-down", { unit = { "Requires=rm-a.service" } })
+    systemd.write_holder("rm-down", { unit = { "Requires=rm-a.service" } })
     systemd.start("rm-a.socket")
     systemd.start("rm-b")
     systemd.start("rm-a.timer")
@@ -200,7 +193,8 @@ describe("a session that has stopped services and", function()
 
     systemd.it("before its manager began with a slow dependent's base leaves neither down", function()
       holding("rm-a", {})
-      systemd.start(write("rm-b", { unit = { "Requires=rm-a.service", "After=rm-a.service" } }, "delay", "0.6"))
+      systemd.start(systemd.write_holder("rm-b", { unit = { "Requires=rm-a.service", "After=rm-a.service" } },
+        "delay", "0.6"))
       local key = killed("shutdown 2") -- both are asked; rm-a stops after rm-b has
       assert.equal("active deactivating", states("rm-a", "rm-b"))
       local adopted = assert(rm.adopt(key))
