@@ -23,9 +23,9 @@ foreach(source IN LISTS test_sources)
   rsm_add_test(${name} $<TARGET_FILE:${name}>)
 endforeach()
 
-# test_stalled makes processes hang. Whoever lists all processes beside it gives up a thread on each, which owns memory
-# until it returns: these two count what memory is in use.
-foreach(name IN ITEMS test_holders test_session_memory test_stalled)
+# test_scan and test_stalled make processes hang. Whoever lists all processes beside them gives up a thread on each, which
+# owns memory until it returns: the other two count what memory is in use.
+foreach(name IN ITEMS test_holders test_scan test_session_memory test_stalled)
   set_property(TEST ${name} APPEND PROPERTY RESOURCE_LOCK hanging_processes)
 endforeach()
 
