@@ -67,6 +67,12 @@ static void list_again(rsm_session *session, const rsm_list *first, double until
   }
 }
 
+static void print_scanner(void) {
+  rsm_scanner_info scanner;
+  rsm_scanner(&scanner);
+  printf("scanner %s\nreason %s\n", scanner.name, scanner.reason);
+}
+
 static void print_list(const rsm_list *list) {
   for (size_t i = 0; i < rsm_list_count(list); i++) {
     const rsm_app *app = rsm_list_at(list, i);
@@ -89,6 +95,7 @@ static int list_command(char **arguments) {
   double listed = measure_now();
   printf("start %.1f\nregister %.1f\nlist %.1f\n", started - began, registered - started, listed - registered);
   print_list(list);
+  print_scanner();
   if (more > 0) list_again(session, list, measure_now() + more);
   double ending = measure_now();
   rsm_list_free(list);

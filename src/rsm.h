@@ -260,6 +260,7 @@ typedef struct rsm_start_options {
   bool restart_unregistered;    /* restart's default for applications that did not register; kept in the journal */
   const rsm_process *stoppable; /* ancestors of ours that may be stopped all the same */
   size_t stoppable_count;
+  bool no_bpf; /* this session's listings look through /proc only, see rsm_scanner */
 } rsm_start_options;
 
 /* True if a manager of that name is known to this build at all (it may still lack support on this system). */
@@ -500,6 +501,18 @@ typedef struct rsm_self_info {
   char exe[4096];
 } rsm_self_info;
 RSM_API rsm_status rsm_self(rsm_self_info *ret_self, rsm_error *reterr);
+/* Which of the two ways of finding holders the last listing of this process took. "proc": through /proc, where
+ * everything is looked at. "bpf": by a program that walks through all processes in the kernel and tells whom to look at
+ * through /proc; Linux 6.4, root or CAP_BPF and CAP_PERFMON. They find the same: the second is an order of magnitude
+ * faster once it is loaded, which the first listing of a process does where it pays, and whatever casts doubt on it
+ * leads back to /proc. reason tells why it was not "bpf". RSM_SCAN=proc or RSM_SCAN=bpf in the environment chooses one,
+ * for bug reports. */
+typedef struct rsm_scanner_info {
+  char name[16];    /* "proc", "bpf"; "": none yet, or this system has only one way */
+  char reason[256]; /* "" with "bpf" */
+} rsm_scanner_info;
+RSM_API void rsm_scanner(rsm_scanner_info *ret_info);
+
 /* Binds a pid to the process that has it now. RSM_NOT_FOUND: nobody. */
 RSM_API rsm_status rsm_process_find(uint32_t pid, rsm_process *ret_process, rsm_error *reterr);
 

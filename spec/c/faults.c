@@ -205,6 +205,10 @@ static int next_raw(long number) {
     return NEXT(clone3, CODES(EAGAIN, ENOMEM, EPERM));
   case SYS_renameat2:
     return NEXT(renameat2, CODES(EIO, EINVAL, ENOSPC, EACCES));
+  case SYS_bpf:
+    return NEXT(bpf, CODES(EPERM, ENOMEM, EINVAL, EMFILE));
+  case SYS_capget:
+    return NEXT(capget, CODES(EPERM));
   case SYS_openat2:
     return NEXT(openat2, CODES(EAGAIN, EMFILE, EACCES));
   default:
@@ -212,9 +216,10 @@ static int next_raw(long number) {
   }
 }
 
-/* As many as any call takes: what the caller did not give is not looked at by the kernel either. */
+/* As many as any call takes: what the caller did not give is not looked at by the kernel either, and here it may be what
+ * a sanitizer guards. */
 long __real_syscall(long number, ...);
-long __wrap_syscall(long number, ...);
+__attribute__((no_sanitize("address"))) long __wrap_syscall(long number, ...);
 long __wrap_syscall(long number, ...) {
   long all[6];
   va_list rest;

@@ -73,6 +73,7 @@ static rsm_status copy_options(rsm__builtin *session, const rsm_start_options *o
   owner->restart_unregistered = options->restart_unregistered;
   owner->started_at = rsm__clock_unix();
   owner->primary = session->writer.self;
+  if (options->no_bpf) rsm__lookup_without_bpf(session->lookup);
   session->stoppable_count = options->stoppable_count;
   if (!options->stoppable_count) return rsm__process_here(&owner->here, reterr);
   session->stoppable = rsm__calloc(options->stoppable_count, sizeof *session->stoppable);

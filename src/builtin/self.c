@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "os/holders.h"
 #include "os/process.h"
 #include "os/registration.h"
 
@@ -26,6 +27,10 @@ rsm_status rsm_self(rsm_self_info *ret_self, rsm_error *reterr) {
   ret_self->parent = facts.parent;
   snprintf(ret_self->exe, sizeof ret_self->exe, "%s", facts.exe ? facts.exe : "");
   return RSM_OK;
+}
+
+void rsm_scanner(rsm_scanner_info *ret_info) {
+  rsm__holders_scanner(ret_info);
 }
 
 rsm_status rsm_register_restart(const char *const *args, size_t count, uint32_t flags, rsm_error *reterr) {

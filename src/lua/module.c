@@ -23,7 +23,21 @@ static int m_self(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"self", m_self}, {NULL, NULL}};
+static int m_scanner(lua_State *L) {
+  rsm_scanner_info scanner;
+  rsm_scanner(&scanner);
+  if (!scanner.name[0]) {
+    return 0;
+  }
+  lua_pushstring(L, scanner.name);
+  if (!scanner.reason[0]) {
+    return 1;
+  }
+  lua_pushstring(L, scanner.reason);
+  return 2;
+}
+
+static const luaL_Reg functions[] = {{"self", m_self}, {"scanner", m_scanner}, {NULL, NULL}};
 
 /* Metatables of plain tables, for the Lua layer to fill. */
 static void push_metatables(lua_State *L) {

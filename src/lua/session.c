@@ -48,8 +48,8 @@ static bool restart_default(lua_State *L, const char *function, int arg, int ind
 }
 
 rsm_status rsml_session_start(lua_State *L, const char *function, int arg, rsml_session *session, rsm_error *reterr) {
-  static const rsml_option known[] = {
-      {"manager", RSML_TEXT}, {"name", RSML_TEXT}, {"restart", RSML_ANY}, {"stoppable", RSML_ANY}, {NULL, RSML_ANY}};
+  static const rsml_option known[] = {{"manager", RSML_TEXT},  {"name", RSML_TEXT},   {"restart", RSML_ANY},
+                                      {"stoppable", RSML_ANY}, {"bpf", RSML_BOOLEAN}, {NULL, RSML_ANY}};
   rsml_place place = {function, arg, NULL};
   rsml_processes stoppable;
   int base = rsml_options(L, &place, arg, known);
@@ -59,6 +59,7 @@ rsm_status rsml_session_start(lua_State *L, const char *function, int arg, rsml_
     rsml_bad(L, &place, "unknown manager '%s'", options.manager);
   }
   options.restart_unregistered = restart_default(L, function, arg, base + 2);
+  options.no_bpf = lua_isboolean(L, base + 4) && !lua_toboolean(L, base + 4);
   place.option = "stoppable";
   rsml_check_processes(L, &place, base + 3, false, &stoppable);
   rsm_status status = rsml_bind_processes(&stoppable, reterr);

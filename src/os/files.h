@@ -13,6 +13,8 @@ rsm_status rsm__files_absolute(const char *path, char **ret_path, rsm_error *ret
 /* Remembers which mounts did not answer, so that each costs one wait and at most one thread. One a session. */
 typedef struct rsm__lookup rsm__lookup;
 rsm_status rsm__lookup_new(uint32_t limit_ms, rsm__lookup **ret_lookup, rsm_error *reterr);
+/* Its listings do without what looks into the kernel (BPF), where this system has it. */
+void rsm__lookup_without_bpf(rsm__lookup *lookup);
 rsm__lookup *rsm__lookup_free(rsm__lookup *lookup); /* NULL-tolerant; returns NULL */
 
 /* Real paths (links resolved) of count absolute paths, in the arena; for a missing file the real path of the nearest

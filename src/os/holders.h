@@ -36,4 +36,7 @@ typedef struct rsm__holders {
 rsm_status rsm__holders_find(const rsm__target *targets, size_t count, rsm__lookup *lookup, rsm__task *task,
                              rsm__arena *arena, rsm__holders *ret_holders, rsm_error *reterr);
 
+/* Which way the last listing of this process took: see rsm_scanner. */
+void rsm__holders_scanner(rsm_scanner_info *ret_info);
+
 #endif

@@ -84,6 +84,7 @@ typedef struct stalled_process {
 
 struct rsm__lookup {
   uint32_t limit_ms;
+  bool without_bpf;
   dead_mount *dead;
   size_t count;
   size_t capacity;
@@ -100,6 +101,14 @@ rsm_status rsm__lookup_new(uint32_t limit_ms, rsm__lookup **ret_lookup, rsm_erro
   lookup->limit_ms = limit_ms > 0 ? limit_ms : 1;
   *ret_lookup = lookup;
   return RSM_OK;
+}
+
+void rsm__lookup_without_bpf(rsm__lookup *lookup) {
+  lookup->without_bpf = true;
+}
+
+bool rsm__lookup_is_without_bpf(const rsm__lookup *lookup) {
+  return lookup->without_bpf;
 }
 
 static void forget(rsm__lookup *lookup, size_t i) {

@@ -17,6 +17,7 @@ void rsm__scan_unref(rsm__scan *scan) {
   if (atomic_fetch_sub(&scan->references, 1) != 1) return;
   rsm__targets_done(&scan->targets);
   rsm__free(scan->pids);
+  rsm__free(scan->hints.items);
   findings_done(&scan->found);
   findings_done(&scan->behind);
   rsm__arena_done(&scan->arena);
@@ -108,6 +109,7 @@ rsm_status rsm__holders_find(const rsm__target *targets, size_t count, rsm__look
   rsm_status status = count > 0 ? rsm__targets_build(&scan->targets, targets, count, lookup, task, reterr) : RSM_OK;
   if (status == RSM_OK) status = add_gaps(scan, reterr);
   if (status == RSM_OK && count > 0) status = rsm__scan_kernel(scan, reterr);
+  if (status == RSM_OK && count > 0) status = rsm__scan_bpf(scan, reterr);
   if (status == RSM_OK && count > 0) status = rsm__scan_processes(scan, reterr);
   return status == RSM_OK ? finish(&scan->found, ret_holders, reterr) : status;
 }

@@ -20,14 +20,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "os/linux/fd.h"
 #include "os/linux/os_error.h"
+#include "os/linux/own_files.h"
 #include "os/linux/process_handle.h"
 #include "os/user.h"
 
-enum { ENTRIES_SIZE = 64 * 1024 };
+enum { ENTRIES_SIZE = 64 * 1024, SELF_TRIES = 50 };
 
 void rsm__numbers_done(rsm__numbers *list) {
   rsm__free(list->items);
@@ -210,6 +212,50 @@ static bool introduce(rsm__uses *uses, const rsm__looked *p) {
   return true;
 }
 
+static bool is_wholly_wanted(const rsm__hints *hints) {
+  return hints->count == 0 || hints->items[0].kind == RSM__HINT_WHOLE;
+}
+
+static rsm_status look_at_some(rsm__uses *uses, const rsm__looked *p, rsm_error *reterr) {
+  rsm__hints descriptors = rsm__hints_kind(&p->hints, RSM__HINT_DESCRIPTOR);
+  rsm__hints mappings = rsm__hints_kind(&p->hints, RSM__HINT_MAPPING);
+  rsm_status status = rsm__uses_program(uses, p->dir, reterr);
+  if (status == RSM_OK) status = rsm__uses_some_descriptors(uses, p->dir, &descriptors, reterr);
+  if (status == RSM_OK) status = rsm__uses_some_mappings(uses, p->dir, &mappings, reterr);
+  if (status == RSM_OK) status = rsm__uses_directories(uses, p->dir, reterr);
+  return status;
+}
+
+static rsm_status look_at_all(rsm__uses *uses, rsm__looked *p, bool ended, rsm_error *reterr) {
+  rsm_status status = RSM_OK;
+  if (!ended) {
+    p->speaker = p->pid;
+    status = look_at_shared(uses, p->dir, reterr);
+  }
+  if (status == RSM_OK && p->stat.threads > 1) status = look_at_threads(uses, p, reterr);
+  return status;
+}
+
+static rsm_status look_once(rsm__uses *uses, rsm__looked *p, bool ended, rsm_error *reterr) {
+  rsm__uses_begin(uses, p->stat.start_time);
+  return ended || is_wholly_wanted(&p->hints) ? look_at_all(uses, p, ended, reterr) : look_at_some(uses, p, reterr);
+}
+
+/* Another listing of ours may hold the very files for a moment: then we look again. */
+static rsm_status look_at_self(rsm__uses *uses, rsm__looked *p, rsm_error *reterr) {
+  const struct timespec moment = {.tv_nsec = 2000000};
+  rsm_status status = RSM_OK;
+  for (int i = 0; i < SELF_TRIES; i++) {
+    unsigned before = rsm__own_files_count();
+    bool held = rsm__own_files_held();
+    status = look_once(uses, p, false, reterr);
+    if (status != RSM_OK || uses->count == 0 || (!held && before == rsm__own_files_count())) break;
+    rsm__bounded_tick(uses->job);
+    nanosleep(&moment, NULL);
+  }
+  return status;
+}
+
 rsm_status rsm__look(rsm__uses *uses, rsm__looked *p, rsm_error *reterr) {
   rsm_error error = {0};
   rsm_status status = rsm__procfs_open(p->pid, &p->dir, &error);
@@ -223,11 +269,6 @@ rsm_status rsm__look(rsm__uses *uses, rsm__looked *p, rsm_error *reterr) {
   bool ended = p->stat.state == 'Z' || p->stat.state == 'X';
   if ((p->stat.flags & RSM__PF_KTHREAD) || (ended && p->stat.threads <= 1)) return RSM_OK;
   if (!introduce(uses, p)) return RSM_OK;
-  rsm__uses_begin(uses, p->stat.start_time);
-  if (!ended) {
-    p->speaker = p->pid;
-    status = look_at_shared(uses, p->dir, reterr);
-  }
-  if (status == RSM_OK && p->stat.threads > 1) status = look_at_threads(uses, p, reterr);
+  status = p->pid == (uint32_t)getpid() ? look_at_self(uses, p, reterr) : look_once(uses, p, ended, reterr);
   return status == RSM_OK ? conclude(uses, p, reterr) : status;
 }

@@ -7,7 +7,8 @@
 #include "os/linux/uses.h"
 
 typedef struct rsm__looked {
-  uint32_t pid; /* these two are set before */
+  uint32_t pid;     /* these three are set before */
+  rsm__hints hints; /* what is worth a look, borrowed; none: all of it is */
   rsm_process
       *present; /* gets who it is as soon as that is known, within rsm__bounded_enter: it may hang from there on */
   int dir;      /* -1 before */
@@ -28,6 +29,8 @@ void rsm__looked_done(rsm__looked *looked);
 bool rsm__looked_in_want(const rsm__uses *uses);
 /* Fills refusal with what is told of a process that could not be looked at, from texts that never block. */
 void rsm__looked_refuse(rsm__looked *looked, const char *reason);
+
+#define RSM__FIRST_PID_NAMESPACE 0xEFFFFFFCu /* its inode number */
 
 uint64_t rsm__pid_instance(uint32_t pid); /* 0: not known */
 bool rsm__has_hidepid(const rsm__mounts *mounts);

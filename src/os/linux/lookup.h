@@ -11,6 +11,8 @@
 #include "os/linux/bounded.h"
 #include "os/task.h"
 
+bool rsm__lookup_is_without_bpf(const rsm__lookup *lookup);
+
 /* What statx says of a file: (dev, ino) is its identity for as long as it is not removed. */
 typedef struct rsm__stat {
   uint64_t dev;

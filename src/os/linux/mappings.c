@@ -92,6 +92,10 @@ void rsm__mappings_done(rsm__mappings *m) {
   rsm__fd_close(&m->fd);
 }
 
+void rsm__mappings_seek(rsm__mappings *m, uint64_t address) {
+  m->next = address;
+}
+
 bool rsm__mappings_next(rsm__mappings *m, rsm__mapping *ret_mapping, int *ret_code) {
   *ret_code = 0;
   while (m->by_query) {

@@ -20,6 +20,8 @@ typedef struct rsm__mappings {
 int rsm__mappings_open(rsm__mappings *mappings, int dir, rsm__buffer *text, rsm__bounded *job);
 void rsm__mappings_done(rsm__mappings *mappings);
 
+/* Goes on from an address, as long as it is by_query. */
+void rsm__mappings_seek(rsm__mappings *mappings, uint64_t address);
 /* The next mapping of a file; false with *ret_code 0: there are no more; else errno. */
 bool rsm__mappings_next(rsm__mappings *mappings, rsm__mapping *ret_mapping, int *ret_code);
 /* Completes what next gave by its name, which is valid until the next call; name_length 0: it has none. 0 or ENOMEM. */

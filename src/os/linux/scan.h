@@ -28,6 +28,8 @@ typedef struct rsm__scan {
   rsm__targets targets;
   uint32_t *pids; /* ascending */
   size_t pid_count;
+  bool hinted; /* only who has hints is looked at */
+  rsm__hints hints;
   pthread_mutex_t mutex;
   size_t next;         /* with the mutex: the process being looked at from the front; those before it are done */
   size_t end;          /* with the mutex: those from here on are done, by the thread that works from the end */
@@ -51,6 +53,10 @@ rsm_status rsm__findings_add_unreadable(rsm__findings *found, const rsm_unreadab
  * is one entry in unreadable; after a handful of them the rest is one. Whole processes may be hidden from us: then one
  * entry in unreadable says so. */
 rsm_status rsm__scan_processes(rsm__scan *scan, rsm_error *reterr);
+/* scan_bpf.c: finds out by a walk in the kernel whom to look at, if it is to be had and pays: scan->hints. Anything
+ * that casts doubt on it leaves the scan as it was, and what it was is in rsm__scanner_tell. RSM_CANCELLED: the only
+ * failure. */
+rsm_status rsm__scan_bpf(rsm__scan *scan, rsm_error *reterr);
 /* scan_kernel.c: loop devices, swap, mounts. */
 rsm_status rsm__scan_kernel(rsm__scan *scan, rsm_error *reterr);
 

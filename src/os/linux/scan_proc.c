@@ -18,7 +18,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +29,7 @@
 #include "os/linux/look.h"
 #include "os/linux/os_error.h"
 #include "os/linux/scan.h"
+#include "os/linux/scanner.h"
 #include "os/user.h"
 
 enum {
@@ -136,6 +136,7 @@ static rsm_status hand_over(worker *w, const rsm__looked *p) {
 static bool work_on(worker *w, uint32_t pid) {
   RSM_CLEAN(rsm__looked_done) rsm__looked p = {.pid = pid, .dir = -1};
   p.present = w->backward ? &w->present : &w->scan->present;
+  if (w->scan->hinted) p.hints = rsm__hints_of(&w->scan->hints, p.pid);
   snprintf(w->doing, sizeof w->doing, "process %u", pid);
   if (!rsm__bounded_touch(w->job, w->doing)) return false;
   rsm_status status = rsm__look(&w->uses, &p, &w->error);
@@ -162,7 +163,6 @@ static bool sees_first_process(void) {
 }
 
 static rsm_status add_limits(rsm__scan *scan, rsm_error *reterr) {
-  const uint64_t initial_namespace = 0xEFFFFFFCu;
   rsm_status status = RSM_OK;
   rsm__stat ns;
   if (rsm__has_hidepid(&scan->targets.mounts) && !sees_first_process()) {
@@ -174,7 +174,7 @@ static rsm_status add_limits(rsm__scan *scan, rsm_error *reterr) {
     const rsm_unreadable unknown = {.path = "/proc/self/ns/pid",
                                     .reason = "cannot be read: perhaps there are processes that cannot be seen"};
     status = rsm__findings_add_unreadable(&scan->found, &unknown, reterr);
-  } else if (status == RSM_OK && ns.ino != initial_namespace) {
+  } else if (status == RSM_OK && ns.ino != RSM__FIRST_PID_NAMESPACE) {
     const rsm_unreadable outside = {.reason =
                                         "we run in a pid namespace of our own: processes outside of it cannot be seen"};
     status = rsm__findings_add_unreadable(&scan->found, &outside, reterr);
@@ -303,9 +303,20 @@ static rsm_status try_processes(rsm__scan *scan, unsigned *given_up, rsm_error *
   return status == RSM_OK ? RSM_TIMEOUT : status;
 }
 
+static rsm_status list_hinted(const rsm__hints *hints, rsm__numbers *pids, rsm_error *reterr) {
+  for (size_t i = 0; i < hints->count; i++) {
+    if (i > 0 && hints->items[i].pid == hints->items[i - 1].pid) continue;
+    if (rsm__grow(&pids->items, &pids->capacity, pids->count + 1, sizeof *pids->items) < 0)
+      return rsm__fail_memory(reterr);
+    pids->items[pids->count++] = hints->items[i].pid;
+  }
+  return RSM_OK;
+}
+
 static rsm_status list_processes(rsm__scan *scan, rsm_error *reterr) {
   RSM_CLEAN(rsm__numbers_done) rsm__numbers pids = {0};
-  rsm_status status = rsm__numbers_list(AT_FDCWD, "/proc", &pids, reterr);
+  rsm_status status =
+      scan->hinted ? list_hinted(&scan->hints, &pids, reterr) : rsm__numbers_list(AT_FDCWD, "/proc", &pids, reterr);
   if (status != RSM_OK) return status;
   if (pids.count > 0) qsort(pids.items, pids.count, sizeof *pids.items, compare_numbers);
   scan->pids = pids.items;
@@ -326,11 +337,6 @@ static bool has_descriptors_to_spare(void) {
   return count == HELPERS_FDS;
 }
 
-static bool has_two_processors(void) {
-  cpu_set_t ours;
-  return sched_getaffinity(0, sizeof ours, &ours) != 0 /* there are too many for the set */ || CPU_COUNT(&ours) > 1;
-}
-
 typedef struct helper {
   rsm__bounded *job; /* NULL: there is none */
   worker *worker;
@@ -338,7 +344,7 @@ typedef struct helper {
 
 static helper start_helper(rsm__scan *scan) {
   helper h = {0};
-  if (scan->pid_count < WORTH_TWO || !has_two_processors() || !has_descriptors_to_spare()) return h;
+  if (scan->pid_count < WORTH_TWO || !rsm__scanner_has_two_processors() || !has_descriptors_to_spare()) return h;
   if (new_worker(scan, true, &h.worker, NULL) != RSM_OK) return h;
   if (rsm__bounded_begin(work, free_worker, h.worker, &h.job, NULL) != RSM_OK) free_worker(h.worker);
   return h;

@@ -270,6 +270,12 @@ rsm__mapped rsm__targets_match_mapping(const rsm__targets *t, uint64_t dev, uint
   return answer;
 }
 
+bool rsm__targets_has_inode(const rsm__targets *t, uint64_t ino) {
+  uint32_t i = rsm__index_first(&t->by_ino, rsm__hash_numbers(0, ino));
+  while (i != RSM_INDEX_END && t->files[i].ino != ino) i = rsm__index_next(&t->by_ino, i);
+  return i != RSM_INDEX_END;
+}
+
 void rsm__targets_keep_inode(const rsm__targets *t, uint64_t ino, rsm__matches *matches) {
   size_t kept = 0;
   for (size_t m = 0; m < matches->count; m++) {

@@ -85,6 +85,8 @@ void rsm__targets_match_name(const rsm__targets *targets, const char *text, size
 typedef enum rsm__mapped { RSM__MAPPED_NO, RSM__MAPPED_YES, RSM__MAPPED_PERHAPS } rsm__mapped;
 /* YES fills matches; PERHAPS: the inode number is one of ours, the device tells nothing. */
 rsm__mapped rsm__targets_match_mapping(const rsm__targets *targets, uint64_t dev, uint64_t ino, rsm__matches *matches);
+/* Is there a file that counts with that inode number, on whatever device? */
+bool rsm__targets_has_inode(const rsm__targets *targets, uint64_t ino);
 /* Keeps of a name's hits those whose file has that inode number. */
 void rsm__targets_keep_inode(const rsm__targets *targets, uint64_t ino, rsm__matches *matches);
 

@@ -203,6 +203,21 @@ rsm_status rsm__uses_descriptors(rsm__uses *uses, int dir, rsm_error *reterr) {
   }
 }
 
+rsm_status rsm__uses_some_descriptors(rsm__uses *uses, int dir, const rsm__hints *which, rsm_error *reterr) {
+  if (which->count == 0) return RSM_OK;
+  RSM_CLEAN_FD int table = openat(dir, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (table < 0) uses->descriptors_refused = refused(errno);
+  for (size_t i = 0; i < which->count && table >= 0; i++) {
+    char name[16];
+    snprintf(name, sizeof name, "%u", (unsigned)which->items[i].value);
+    rsm__bounded_tick(uses->job);
+    if (atomic_load_explicit(uses->enough, memory_order_relaxed)) return RSM_OK;
+    rsm_status status = take_descriptor(uses, dir, table, name, reterr);
+    if (status != RSM_OK) return status;
+  }
+  return RSM_OK;
+}
+
 static rsm_status take_link(rsm__uses *uses, int dir, const char *name, rsm_use_how how, uint32_t access, int *ret_code,
                             rsm_error *reterr) {
   rsm__stat stat;

@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 
+#include "os/linux/hints.h"
 #include "os/linux/named.h"
 #include "os/linux/targets.h"
 
@@ -48,7 +49,10 @@ void rsm__uses_done(rsm__uses *uses);
 rsm_status rsm__uses_program(rsm__uses *uses, int dir, rsm_error *reterr);
 rsm_status rsm__uses_descriptors(rsm__uses *uses, int dir, rsm_error *reterr);
 rsm_status rsm__uses_directories(rsm__uses *uses, int dir, rsm_error *reterr); /* cwd and root */
-rsm_status rsm__uses_mappings(rsm__uses *uses, int dir, rsm_error *reterr);    /* after the program */
+/* The same of some descriptors, or mappings, only. */
+rsm_status rsm__uses_some_descriptors(rsm__uses *uses, int dir, const rsm__hints *which, rsm_error *reterr);
+rsm_status rsm__uses_some_mappings(rsm__uses *uses, int dir, const rsm__hints *which, rsm_error *reterr);
+rsm_status rsm__uses_mappings(rsm__uses *uses, int dir, rsm_error *reterr); /* after the program */
 
 /* Does the path exist, and is it that file? Tells a name that really ends with " (deleted)" from a deleted file's; dev
  * is stat's or the superblock's. */

@@ -232,15 +232,36 @@ static bool merge(looking *l, const rsm__mapping *mapping) {
   return true;
 }
 
+/* All from where l->mappings is. code: of opening them. */
+static rsm_status take_all(looking *l, int code) {
+  rsm__mapping mapping;
+  rsm_status status = RSM_OK;
+  while (code == 0 && status == RSM_OK && rsm__mappings_next(&l->mappings, &mapping, &code) &&
+         !atomic_load_explicit(l->uses->enough, memory_order_relaxed))
+    if (!merge(l, &mapping)) status = take_mapping(l, &mapping);
+  if (status == RSM_OK && l->uses->text.failed) return rsm__fail_memory(l->reterr);
+  if (code != ENOENT && code != ESRCH) l->uses->mappings_refused = code; /* those two: it has ended */
+  return status;
+}
+
 rsm_status rsm__uses_mappings(rsm__uses *uses, int dir, rsm_error *reterr) {
+  RSM_CLEAN(looking_done) looking l = {.uses = uses, .dir = dir, .reterr = reterr, .last = RSM_INDEX_END};
+  return take_all(&l, rsm__mappings_open(&l.mappings, dir, &uses->text, uses->job));
+}
+
+/* Where they cannot be asked for one by one, all are looked at. */
+rsm_status rsm__uses_some_mappings(rsm__uses *uses, int dir, const rsm__hints *which, rsm_error *reterr) {
   RSM_CLEAN(looking_done) looking l = {.uses = uses, .dir = dir, .reterr = reterr, .last = RSM_INDEX_END};
   rsm__mapping mapping;
   rsm_status status = RSM_OK;
+  l.mappings.fd = -1;
+  if (which->count == 0) return RSM_OK;
   int code = rsm__mappings_open(&l.mappings, dir, &uses->text, uses->job);
-  while (code == 0 && status == RSM_OK && rsm__mappings_next(&l.mappings, &mapping, &code) &&
-         !atomic_load_explicit(uses->enough, memory_order_relaxed))
-    if (!merge(&l, &mapping)) status = take_mapping(&l, &mapping);
-  if (status == RSM_OK && uses->text.failed) return rsm__fail_memory(reterr);
-  if (code != ENOENT && code != ESRCH) uses->mappings_refused = code; /* those two: it has ended */
-  return status;
+  for (size_t i = 0; i < which->count && code == 0 && status == RSM_OK; i++) {
+    rsm__mappings_seek(&l.mappings, which->items[i].value);
+    bool is_there = rsm__mappings_next(&l.mappings, &mapping, &code);
+    if (is_there && !merge(&l, &mapping)) status = take_mapping(&l, &mapping);
+    if (!l.mappings.by_query) break;
+  }
+  return status == RSM_OK ? take_all(&l, l.mappings.by_query && code == 0 ? ENOENT : code) : status;
 }
