@@ -1,6 +1,6 @@
 /* index.c: see index.h. Chains through arrays of numbers: one block to free, nothing moves but when it doubles.
  * SPDX-License-Identifier: MIT */
-#include "os/linux/index.h"
+#include "base/index.h"
 
 #include <string.h>
 

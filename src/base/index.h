@@ -2,8 +2,8 @@
  * array and compares them itself:
  *   for (uint32_t i = rsm__index_first(&x, hash); i != RSM_INDEX_END; i = rsm__index_next(&x, i)) if (same(i)) ...
  * SPDX-License-Identifier: MIT */
-#ifndef RSM_OS_LINUX_INDEX_H
-#define RSM_OS_LINUX_INDEX_H
+#ifndef RSM_BASE_INDEX_H
+#define RSM_BASE_INDEX_H
 
 #include <stdbool.h>
 #include <stddef.h>
