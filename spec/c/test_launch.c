@@ -1,6 +1,7 @@
 /* test_launch.c: what is started again is what was captured, in every respect. SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include "launch_fixture.h"
+#include "os/linux/private_file.h"
 
 #include <errno.h>
 #include <grp.h>
