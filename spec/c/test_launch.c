@@ -1,7 +1,6 @@
 /* test_launch.c: what is started again is what was captured, in every respect. SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include "launch_fixture.h"
-#include "os/linux/private_file.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -14,6 +13,7 @@
 #include <sys/syscall.h>
 
 #include "os/linux/capture.h"
+#include "os/linux/private_file.h"
 
 enum { USER = 4321, GROUP = 4322, NET_BIND = 10, NET_RAW = 13 };
 
