@@ -23,3 +23,5 @@ if(LUA_INCDIR AND LUA_LIBRARY)
   target_include_directories(spec_windows SYSTEM PRIVATE "${LUA_INCDIR}")
   target_link_libraries(spec_windows PRIVATE rsm_warnings "${LUA_LIBRARY}")
 endif()
+
+include(cmake/tests_dll.cmake)

@@ -21,6 +21,7 @@ function(rsm_link_rstrtmgr name)
   set_target_properties(${name} PROPERTIES PREFIX "" IMPORT_PREFIX ""
     RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/rstrtmgr"
     ARCHIVE_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/rstrtmgr-import")
+  target_sources(${name} PRIVATE src/managers.c) # again, without `system`, which would load the DLL itself
   target_link_libraries(${name} PRIVATE rsm rsm_flags)
   if(CMAKE_SIZEOF_VOID_P EQUAL 4)
     target_link_options(${name} PRIVATE -Wl,--kill-at,--enable-stdcall-fixup) # the DLL's names have no @ and number

@@ -72,11 +72,13 @@ static DWORD session_of(const char *logon_session) {
 }
 
 static rsm_status fill(const rsm_app *app, RM_PROCESS_INFO *info) {
+  /* Windows counts who may not be stopped from here to the critical ones, which it does not start again. */
+  bool critical = app->type == RSM_APP_CRITICAL || (app->reboot_reasons & RSM_REBOOT_PERMISSION_DENIED);
   *info = (RM_PROCESS_INFO){.Process = rsm__process_to(&app->process),
-                            .ApplicationType = (RM_APP_TYPE)app->type,
+                            .ApplicationType = critical ? RmCritical : (RM_APP_TYPE)app->type,
                             .AppStatus = app->status,
                             .TSSessionId = session_of(app->logon_session),
-                            .bRestartable = app->restartable};
+                            .bRestartable = app->restartable && !critical};
   rsm_status status = put_text(app->name, info->strAppName, ARRAYSIZE(info->strAppName));
   if (status == RSM_OK && app->service)
     status = put_text(app->service, info->strServiceShortName, ARRAYSIZE(info->strServiceShortName));

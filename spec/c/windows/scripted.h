@@ -33,7 +33,7 @@ typedef struct scripted {
   char first_file[64];
   rsm_process first_process;
   rsm__op_request request; /* of the operation that began last */
-  unsigned sessions;       /* that exist now */
+  atomic_uint sessions;    /* that exist now */
   atomic_int inside;       /* operations that run now */
   atomic_int at_once;      /* most of one session's calls that were ever inside at once */
   atomic_int ended;
@@ -51,7 +51,7 @@ typedef struct scripted_session {
 typedef struct scripted_op {
   scripted_session *session;
   size_t step;
-  bool list;
+  rsm_list *list; /* of a listing, until it is taken */
   bool cancelled;
 } scripted_op;
 
@@ -179,11 +179,35 @@ static rsm_status scripted_filters(void *state, rsm_filter_list **ret_list, rsm_
   return RSM_OK;
 }
 
+static void scripted_op_free(void *state) {
+  scripted_op *op = state;
+  rsm_list_free(op->list);
+  rsm__free(op);
+}
+
+static rsm_status scripted_list(rsm_list **ret_list, rsm_error *reterr) {
+  rsm_list *list = rsm__list_new();
+  rsm_status status = list ? RSM_OK : rsm__fail_memory(reterr);
+  for (size_t i = 0; i < script.app_count && status == RSM_OK; i++)
+    status = rsm__list_add_copy(list, &script.apps[i], reterr);
+  if (status != RSM_OK) {
+    rsm_list_free(list);
+    return status;
+  }
+  list->reboot_reasons = script.reasons;
+  *ret_list = list;
+  return RSM_OK;
+}
+
 static rsm_status scripted_begin(void *state, const rsm__op_request *request, void **ret_op, rsm_error *reterr) {
   scripted_op *op = rsm__calloc(1, sizeof *op);
   if (!op) return rsm__fail_memory(reterr);
+  rsm_status status = request->kind == RSM__OP_LIST ? scripted_list(&op->list, reterr) : RSM_OK;
+  if (status != RSM_OK) {
+    scripted_op_free(op);
+    return status;
+  }
   op->session = state;
-  op->list = request->kind == RSM__OP_LIST;
   script.request = *request;
   ResetEvent(op->session->cancelled);
   scripted_enter(op->session);
@@ -230,10 +254,8 @@ static rsm_status scripted_fd(const void *state, int *ret_fd, rsm_error *reterr)
 
 static rsm_list *scripted_take_list(void *state) {
   scripted_op *op = state;
-  rsm_list *list = op->list ? rsm__list_new() : NULL;
-  CHECK(list != NULL);
-  for (size_t i = 0; i < script.app_count; i++) CHECK(rsm__list_add_copy(list, &script.apps[i], NULL) == RSM_OK);
-  list->reboot_reasons = script.reasons;
+  rsm_list *list = op->list;
+  op->list = NULL;
   return list;
 }
 
@@ -242,10 +264,9 @@ static rsm_report *scripted_take_report(void *state) {
   return NULL;
 }
 
-static void scripted_op_free(void *state) {
-  scripted_op *op = state;
-  op->session->inside--;
-  rsm__free(op);
+static void scripted_op_end(void *state) {
+  ((scripted_op *)state)->session->inside--;
+  scripted_op_free(state);
 }
 
 static const rsm__manager scripted_manager = {.name = "builtin",
@@ -273,7 +294,7 @@ static const rsm__manager scripted_manager = {.name = "builtin",
                                               .op_fd = scripted_fd,
                                               .op_take_list = scripted_take_list,
                                               .op_take_report = scripted_take_report,
-                                              .op_free = scripted_op_free};
+                                              .op_free = scripted_op_end};
 
 const rsm__manager *const rsm__managers[] = {&scripted_manager, NULL};
 

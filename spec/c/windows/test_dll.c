@@ -274,14 +274,16 @@ static void list_entries(void) {
   critical.restartable = false;
   critical.logon_session = NULL;
   critical.status = 0xFF;
-  rsm_app apps[] = {editor, only_cwd, service, registered_down, critical};
-  RM_PROCESS_INFO infos[3];
+  rsm_app forbidden = editor;
+  forbidden.reboot_reasons = RSM_REBOOT_PERMISSION_DENIED;
+  rsm_app apps[] = {editor, only_cwd, service, registered_down, critical, forbidden};
+  RM_PROCESS_INFO infos[4];
   memset(infos, 0xAA, sizeof infos);
-  script = (scripted){.apps = apps, .app_count = 5};
+  script = (scripted){.apps = apps, .app_count = ARRAYSIZE(apps)};
   DWORD handle = started(), reasons;
-  UINT needed, count = 3;
+  UINT needed, count = 4;
   CHECK_INT(RmGetList(handle, &needed, &count, infos, &reasons), 0);
-  CHECK(needed == 3 && count == 3);
+  CHECK(needed == 4 && count == 4);
   CHECK(infos[0].Process.dwProcessId == 8 && infos[0].Process.ProcessStartTime.dwLowDateTime == 0x89ABCDEF);
   CHECK_INT(infos[0].Process.ProcessStartTime.dwHighDateTime, 0x01234567);
   CHECK(wcscmp(infos[0].strAppName, L"Editor") == 0 && infos[0].strServiceShortName[0] == 0);
@@ -293,6 +295,7 @@ static void list_entries(void) {
   CHECK(wcscmp(infos[1].strServiceShortName, L"srv") == 0 && infos[1].TSSessionId == (DWORD)RM_INVALID_TS_SESSION);
   CHECK(infos[1].ApplicationType == RmService && infos[1].AppStatus == RmStatusStopped);
   CHECK(infos[2].ApplicationType == RmCritical && infos[2].AppStatus == 0xFF && infos[2].bRestartable == FALSE);
+  CHECK(infos[3].ApplicationType == RmCritical && infos[3].bRestartable == FALSE);
   long_name[0] = 'x', long_name[1] = 'y', long_name[2] = '\0'; /* now the cut falls into a character */
   for (int i = 0; i < 200; i++) strcat(long_name, clef);
   CHECK_INT(RmGetList(handle, &needed, &count, infos, &reasons), 0);
@@ -396,11 +399,10 @@ static DWORD climb(int what, DWORD *handle) {
 }
 
 static void memory_may_run_out_anywhere(void) {
-  rsm_app none = editor;
-  none.affected = false; /* the script itself may not fail: entries are in list_entries */
-  script = (scripted){.apps = &none, .app_count = 0};
+  rsm_app apps[] = {editor, editor};
+  script = (scripted){.apps = apps, .app_count = ARRAYSIZE(apps)};
   DWORD handle = 0;
-  for (int what = 0; what < 6; what++) {
+  for (int what = 0; what < 7; what++) {
     for (unsigned long at = 1;; at++) {
       long before = rsm__alloc_live();
       CHECK(at < 100);
