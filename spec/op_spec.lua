@@ -3,7 +3,7 @@ local support = require "spec.support"
 
 -- A session with one holder of its one file.
 local function one(...)
-  local file = support.write(support.folder() .. "/file")
+  local file = support.write(support.join(support.folder(), "file"))
   local holder = support.hold("open", file, ...)
   local session = assert(rm.start { name = "op_spec", restart = { unregistered = true } })
   assert(session:register { files = file })
@@ -236,7 +236,7 @@ describe("who watches", function()
         events = events + 1
       elseif what ~= "done" then
         assert.matches("^restartmanager.operation", tostring(what))
-        os.execute("sleep 0.02")
+        support.sleep(0.02)
       end
     until what == "done"
     assert.equal(1, #report.stopped)

@@ -1,6 +1,6 @@
 -- The folder where sessions are kept: what is not ours alone is not used, and nothing that stands there is believed.
 -- Everything happens where /run and /var/tmp are empty and our own.
-local programs = require "spec.support_session"
+local programs = require "spec.linux.support_users"
 local support = require "spec.support"
 
 -- What the programs begin with.

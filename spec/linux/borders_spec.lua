@@ -1,6 +1,6 @@
 -- Lists across borders: other users, other mounts, other namespaces.
-local holders = require "spec.support_holders"
-local programs = require "spec.support_session"
+local holders = require "spec.linux.support"
+local users = require "spec.linux.support_users"
 local rm = require "restartmanager"
 local support = require "spec.support"
 
@@ -20,12 +20,11 @@ describe("a list", function()
 
   after_each(function()
     holders.cleanup()
-    programs.cleanup()
     support.cleanup()
   end)
 
   describe("for another user", function()
-    local reason = programs.no_other()
+    local reason = users.no_other()
 
     local function as_other(name, body, needs)
       it(name, function()
@@ -34,7 +33,7 @@ describe("a list", function()
           pending(lacking)
           return
         end
-        finally(programs.clean_other)
+        finally(users.clean_other)
         shell("chmod 755 " .. folder)
         local output, ok = body()
         assert(ok, output)
@@ -43,7 +42,7 @@ describe("a list", function()
 
     as_other("is incomplete, and names the process and the reason", function()
       local holder = support.hold("open", file)
-      return programs.as_other([[
+      return users.as_other([[
         local list = assert(require "restartmanager".who(arg[1]))
         assert(#list == 0 and list.complete == false)
         for _, one in ipairs(list.unreadable) do
@@ -60,9 +59,9 @@ describe("a list", function()
     end)
 
     as_other("finds that user's own processes all the same", function()
-      local holder = holders.hold({ same_pids = true, prefix = { "setpriv", "--reuid", programs.OTHER, "--regid",
-        programs.OTHER, "--clear-groups" } }, "open", file, "map", file)
-      return programs.as_other([[
+      local holder = holders.hold({ same_pids = true, prefix = { "setpriv", "--reuid", users.OTHER, "--regid",
+        users.OTHER, "--clear-groups" } }, "open", file, "map", file)
+      return users.as_other([[
         local list = assert(require "restartmanager".who(arg[1]))
         assert(#list == 1 and list[1].pid == math.tointeger(arg[2]), "who")
         assert(#list[1].uses == 2 and #list[1].reboot_reasons == 0, "how")
@@ -71,7 +70,7 @@ describe("a list", function()
 
     as_other("says permission_denied of a process that it may not signal", function()
       local holder = support.hold()
-      return programs.as_other([[
+      return users.as_other([[
         local rm = require "restartmanager"
         local list = assert(rm.who { processes = math.tointeger(arg[1]) })
         assert(#list == 1 and list[1].user == "root", "who")
@@ -94,7 +93,7 @@ describe("a list", function()
       ]])
       shell("chmod -R go+rX " .. script:match("(.*)/"))
       return support.shell(("unshare -m sh -c 'mount -t proc -o hidepid=2 proc /proc && exec setpriv --reuid %d "
-        .. "--regid %d --clear-groups lua5.4 %s %s' 2>&1"):format(programs.OTHER, programs.OTHER, script, file))
+        .. "--regid %d --clear-groups lua5.4 %s %s' 2>&1"):format(users.OTHER, users.OTHER, script, file))
     end, "unshare -m true")
   end)
 

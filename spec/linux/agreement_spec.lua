@@ -1,6 +1,6 @@
 -- The same holders as lsof and fuser see, on 40 paths and 60 random holders, but for the differences that the README
 -- tells of. RSM_SEED repeats a run.
-local holders = require "spec.support_holders"
+local holders = require "spec.linux.support"
 local rm = require "restartmanager"
 local support = require "spec.support"
 
@@ -27,7 +27,7 @@ local function run(...)
   assert(os.execute(table.concat(words, " ")))
 end
 
--- 40 paths: 6 folders, and in them 24 plain files, some with odd names, 3 hard links, 3 links, 4 programs. Those with
+-- 40 paths: 6 folders, and in them 24 plain files, some with odd names, 3 hard links, 3 links, 4 users. Those with
 -- the same id are the same file.
 local function make_paths(folder)
   local paths = { plain = {}, programs = {}, folders = {}, all = {} }
@@ -95,7 +95,7 @@ local function ordinary(paths)
   for _ = 1, math.random(4) do
     plan:use(paths)
   end
-  if holders.is_root() and math.random(8) == 1 then -- the last of those with paths, which would mean others then
+  if support.is_root() and math.random(8) == 1 then -- the last of those with paths, which would mean others then
     local root = pick(paths.folders)
     plan:hold("root", root, "root", root.path)
   end
