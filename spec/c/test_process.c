@@ -496,7 +496,7 @@ static rsm_status ask_everything(const rsm__process *process) {
   size_t count;
   rsm_status status = rsm__process_facts_get(process, &arena, &facts, NULL);
   if (status == RSM_OK) status = rsm__process_ancestors(&arena, &ancestors, &count, NULL);
-  if (status == RSM_OK) status = rsm__service_of(process, &arena, &service, NULL);
+  if (status == RSM_OK) status = rsm__service_of(NULL, process, &arena, &service, NULL);
   return status;
 }
 
@@ -552,7 +552,7 @@ static void test_service__of_a_child_is_ours(void) {
   CLEAN_PROCESS rsm__process *process = open_pid(pid);
   RSM_CLEAN_ARENA rsm__arena arena = {0};
   rsm__service_place service;
-  CHECK_INT(rsm__service_of(process, &arena, &service, NULL), RSM_OK);
+  CHECK_INT(rsm__service_of(NULL, process, &arena, &service, NULL), RSM_OK);
   if (service.id.name) CHECK(service.carries_us);
   end(pid);
 }

@@ -83,7 +83,7 @@ static rsm_status set_type(const rsm__classifier *classifier, const rsm__process
     return RSM_OK;
   }
   rsm__service_place place;
-  rsm_status status = rsm__service_of(process, arena, &place, reterr);
+  rsm_status status = rsm__service_of(classifier->groups->services, process, arena, &place, reterr);
   if (status == RSM_OK && place.id.name) status = set_service(classifier, &place, subject, reterr);
   if (status != RSM_OK || subject->service || app->type == RSM_APP_CRITICAL) return status;
   if (facts->session_core)
