@@ -142,7 +142,8 @@ describe("a list", function()
   describe("has exactly", function()
     it("the holders of both installers' files", function()
       local other = support.write(join(folder, "other"))
-      local strangers = { support.hold("open", support.write(join(folder, "third"))), support.hold("cwd", support.folder()) }
+      local strangers = { support.hold("open", support.write(join(folder, "third"))),
+        support.hold("cwd", support.folder()) }
       local first, second, both = support.hold("open", file), support.hold("map", support.write(other, "x")),
         support.hold("write", file, "open", other)
       local session <close> = assert(rm.start {})

@@ -17,9 +17,13 @@ function support.text(path)
   return (support.read(path):gsub("\r\n", "\n"))
 end
 
--- Is anything there?
+-- Is a file there?
 function support.exists(path)
   return support.contents(path) ~= nil
+end
+
+function support.append(path, text)
+  return support.write(path, support.read(path) .. text)
 end
 
 -- The folder of lua.h that the module was built with.

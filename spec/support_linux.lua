@@ -185,6 +185,12 @@ function linux.kill_self()
   os.execute("kill -KILL " .. linux.contents("/proc/self/stat"):match("^%d+"))
 end
 
+-- The same after some seconds, whatever it does meanwhile.
+function linux.kill_self_later(seconds)
+  local pid = linux.contents("/proc/self/stat"):match("^%d+")
+  os.execute(("(sleep %.3f; kill -KILL %d) > /dev/null 2>&1 < /dev/null &"):format(seconds, pid))
+end
+
 function linux.user_name()
   return must("id -un")
 end

@@ -182,6 +182,11 @@ function windows.kill_self()
   core.kill_self(9)
 end
 
+-- The same after some seconds, whatever it does meanwhile.
+function windows.kill_self_later(seconds)
+  core.kill_self(9, seconds)
+end
+
 function windows.user_name()
   return os.getenv("USERNAME")
 end

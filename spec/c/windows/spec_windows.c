@@ -220,9 +220,24 @@ static int identity(lua_State *L) {
   return 2;
 }
 
-/* kill_self(STATUS): without any of the courtesies of a normal end. */
+static struct {
+  DWORD milliseconds;
+  UINT status;
+} late_end;
+
+static DWORD WINAPI end_late(void *nothing) {
+  (void)nothing;
+  Sleep(late_end.milliseconds);
+  TerminateProcess(GetCurrentProcess(), late_end.status);
+  return 0;
+}
+
+/* kill_self(STATUS[, SECONDS]): without any of the courtesies of a normal end; so much later by a thread of its own. */
 static int kill_self(lua_State *L) {
-  TerminateProcess(GetCurrentProcess(), (UINT)luaL_checkinteger(L, 1));
+  late_end.status = (UINT)luaL_checkinteger(L, 1);
+  if (lua_isnoneornil(L, 2)) TerminateProcess(GetCurrentProcess(), late_end.status);
+  late_end.milliseconds = check_milliseconds(L, 2);
+  CloseHandle(CreateThread(NULL, 0, end_late, NULL, 0, NULL));
   return 0;
 }
 

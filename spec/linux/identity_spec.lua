@@ -1,5 +1,5 @@
 -- Nobody is taken for somebody else: recycled pids, odd names, stopped jobs, passed descriptors.
-local holders = require "spec.support_holders"
+local holders = require "spec.linux.support"
 local programs = require "spec.support_session"
 local rm = require "restartmanager"
 local support = require "spec.support"
@@ -33,14 +33,14 @@ describe("identity:", function()
     return holders.apart(NEW_PIDS, [[
       local file = support.write(support.folder() .. "/file")
       local out = support.folder() .. "/out"
-      local command = ("exec %s/recycle hold %s > %s 2>&1"):format(support.build, file, out)
+      local command = ("%s/recycle hold %s > %s 2>&1"):format(support.build, file, out)
       local recycler = holders.start_command(command, out)
       local pid = math.tointeger(recycler:says("first (%d+)"))
       local session <close> = assert(rm.start {})
       assert(session:register { processes = pid })
       local first = support.find(assert(session:list()), pid)
       assert(first, "the first one is not listed")
-      assert(os.execute("sleep 0.05")) -- so that the start times differ where the kernel has nothing better
+      assert(not support.sleep(0.05)) -- so that the start times differ where the kernel has nothing better
       recycler:tell("\n")
       assert(math.tointeger(recycler:says("second (%d+)")) == pid, "another pid")
 
@@ -97,7 +97,7 @@ second stopped
       ]])
       local out = folder .. "/out"
       local inner = holders.start_command(
-        ("exec timeout --foreground -s KILL 30 unshare %s lua5.4 %s > %s 2>&1"):format(NEW_PIDS, script, out), out)
+        ("timeout --foreground -s KILL 30 unshare %s lua5.4 %s > %s 2>&1"):format(NEW_PIDS, script, out), out)
       inner:says("ready")
       repeat
         assert(assert(rm.start {}):close())
