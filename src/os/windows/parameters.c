@@ -253,7 +253,7 @@ rsm_status rsm__parameters_read(const rsm__process *process, bool with_environme
                                 rsm__parameters *ret_parameters, rsm_error *reterr) {
   RSM_CLEAN(reader_done) reader from = {.arena = arena};
   rsm__parameters read = {0};
-  places at;
+  places at = {0};
   rsm_status status = open_reader(process, &from, reterr);
   if (status == RSM_OK)
     status = from.is_64_bit ? read_places_64(&from, &at, reterr) : read_places_32(&from, &at, reterr);
