@@ -12,7 +12,7 @@
 enum { LOOKUP_LIMIT_MS = 2000, ADOPT_LOCK_MS = 15000 };
 
 static int preference(void) {
-  return 1;
+  return 10;
 }
 
 static bool available(rsm_error *reterr) {
