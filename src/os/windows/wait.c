@@ -1,8 +1,8 @@
 /* wait.c: waiting on process handles.
  *
  * call                      | purpose                             | blocks on, and the bound
- * WaitForMultipleObjects    | up to 63 processes and the task's   | until one ends, the task is cancelled or the
- *                           | wake event                          | deadline: in one call
+ * WaitForMultipleObjects    | 31 processes, their answers and the | until there is news, the task is cancelled or the
+ *                           | task's wake event                   | deadline: in one call
  * RegisterWaitForSingle...  | more: the system's pool waits for   | not at all
  *                           | each and sets one event             |
  * UnregisterWaitEx          | takes that back                     | a callback under way: one SetEvent
@@ -10,8 +10,6 @@
  *                           | takes no more                       | one by one
  * SPDX-License-Identifier: MIT */
 #include "os/wait.h"
-
-#include <string.h>
 
 #include "os/clock.h"
 #include "os/windows/handle.h"
@@ -64,33 +62,38 @@ static void clean_handles(wait_handles *handles) {
   rsm__handle_close(&handles->any);
 }
 
-static void use_pool(const wait_set *set, wait_handles *handles) {
-  handles->partial = true;
-  handles->any = CreateEventW(NULL, TRUE, FALSE, NULL);
-  handles->pooled = rsm__calloc(set->count, sizeof *handles->pooled);
-  if (!handles->any || !handles->pooled) return;
-  for (size_t i = 0; i < set->count; i++) {
-    if (!set->processes[i]) continue;
-    HANDLE *pooled = &handles->pooled[handles->pooled_count];
-    if (!RegisterWaitForSingleObject(pooled, rsm__process_handle(set->processes[i]), tell, handles->any, INFINITE,
-                                     WT_EXECUTEONLYONCE | WT_EXECUTEINWAITTHREAD))
-      return;
+static void add(wait_handles *handles, HANDLE handle) {
+  if (!handle) return;
+  if (!handles->any)
+    handles->all[handles->used++] = handle;
+  else if (RegisterWaitForSingleObject(&handles->pooled[handles->pooled_count], handle, tell, handles->any, INFINITE,
+                                       WT_EXECUTEONLYONCE | WT_EXECUTEINWAITTHREAD))
     handles->pooled_count++;
-  }
-  handles->all[handles->used++] = handles->any;
-  handles->partial = false;
+  else
+    handles->partial = true;
 }
 
+static void use_pool(wait_handles *handles, size_t count) {
+  handles->pooled = rsm__calloc(count, sizeof *handles->pooled);
+  if (handles->pooled) handles->any = CreateEventW(NULL, TRUE, FALSE, NULL);
+  if (handles->any)
+    handles->all[handles->used++] = handles->any;
+  else
+    handles->partial = true;
+}
+
+/* Whom we have no handle on cannot be waited for. */
 static void fill(const wait_set *set, wait_handles *handles) {
   size_t count = 0;
-  for (size_t i = 0; i < set->count; i++) count += set->processes[i] != NULL;
+  for (size_t i = 0; i < set->count; i++) count += set->processes[i] ? 2 : 0;
   if (set->task) handles->all[handles->used++] = rsm__task_wake_handle(set->task);
-  if (count > MOST_AT_ONCE) {
-    use_pool(set, handles);
-    return;
+  if (count > MOST_AT_ONCE) use_pool(handles, count);
+  for (size_t i = 0; i < set->count && !(count > MOST_AT_ONCE && !handles->any); i++) {
+    if (!set->processes[i]) continue;
+    add(handles, rsm__process_handle(set->processes[i]));
+    add(handles, rsm__process_answer_handle(set->processes[i]));
+    if (!rsm__process_handle(set->processes[i])) handles->partial = true;
   }
-  for (size_t i = 0; i < set->count; i++)
-    if (set->processes[i]) handles->all[handles->used++] = rsm__process_handle(set->processes[i]);
 }
 
 size_t rsm__wait_any(rsm__process *const *processes, size_t count, uint64_t deadline_ms, rsm__task *task, bool *ended) {
@@ -98,14 +101,16 @@ size_t rsm__wait_any(rsm__process *const *processes, size_t count, uint64_t dead
   RSM_CLEAN(clean_handles) wait_handles handles = {0};
   size_t found = count_ended(&set);
   if (found == 0 && until_deadline(deadline_ms) > 0) fill(&set, &handles);
-  for (;;) {
-    DWORD left = until_deadline(deadline_ms);
-    if (found || left == 0 || (task && rsm__task_cancelled(task))) return found;
+  for (bool woken = false;;) {
+    DWORD left = until_deadline(deadline_ms), code = WAIT_TIMEOUT;
+    if (found || woken || left == 0 || (task && rsm__task_cancelled(task))) return found;
     if (handles.partial && left > TICK_MS) left = TICK_MS;
-    if (handles.used == 0)
+    if (handles.used > 0)
+      code = WaitForMultipleObjects(handles.used, handles.all, FALSE, left);
+    else
       Sleep(left);
-    else if (WaitForMultipleObjects(handles.used, handles.all, FALSE, left) == WAIT_FAILED)
-      Sleep(left < TICK_MS ? left : TICK_MS);
+    if (code == WAIT_FAILED) Sleep(left < TICK_MS ? left : TICK_MS);
+    woken = code != WAIT_TIMEOUT && code != WAIT_FAILED; /* by an end, an answer or the task */
     found = count_ended(&set);
   }
 }
