@@ -37,7 +37,8 @@ typedef struct scripted {
   atomic_int inside;       /* operations that run now */
   atomic_int at_once;      /* most of one session's calls that were ever inside at once */
   atomic_int ended;
-  HANDLE running; /* set when an operation waits to be cancelled; the test's */
+  HANDLE may_begin; /* an operation begins only when it is set; NULL: at once */
+  HANDLE running;   /* set when an operation waits to be cancelled; the test's */
 } scripted;
 
 static scripted script;
@@ -209,6 +210,7 @@ static rsm_status scripted_begin(void *state, const rsm__op_request *request, vo
   }
   op->session = state;
   script.request = *request;
+  if (script.may_begin) CHECK_INT(WaitForSingleObject(script.may_begin, 10000), WAIT_OBJECT_0);
   ResetEvent(op->session->cancelled);
   scripted_enter(op->session);
   *ret_op = op;

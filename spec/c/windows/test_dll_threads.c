@@ -173,14 +173,26 @@ static void end_does_not_wait_for_a_long_call(void) {
   begin(&second, handle, end_it);
   CHECK_INT(finish(&w), ERROR_CANCELLED);
   CHECK_INT(finish(&second), 0);
-  for (size_t i = 0; i < ARRAYSIZE(waiting); i++) { /* before the end or after it: never in a session that is gone */
-    DWORD code = finish(&waiting[i]);
-    CHECK(code == ERROR_INVALID_HANDLE || code == ERROR_CANCELLED);
-  }
+  for (size_t i = 0; i < ARRAYSIZE(waiting); i++) CHECK_INT(finish(&waiting[i]), ERROR_INVALID_HANDLE);
   CHECK_INT(RmEndSession(handle), ERROR_INVALID_HANDLE);
   CHECK(script.ended == 1 && script.sessions == 0);
   CHECK_INT(script.at_once, 1);
   CloseHandle(script.running);
+}
+
+/* A call that is about to begin when the session is ended has nothing yet that could be cancelled. */
+static void end_between_a_call_and_its_operation(void) {
+  worker w, ending;
+  script = (scripted){.wait_for_cancel = true, .may_begin = CreateEventW(NULL, TRUE, FALSE, NULL)};
+  DWORD handle = started();
+  begin(&w, handle, shut_down);
+  Sleep(100);
+  begin(&ending, handle, end_it);
+  Sleep(100);
+  SetEvent(script.may_begin);
+  CHECK_INT(finish(&w), ERROR_CANCELLED);
+  CHECK_INT(finish(&ending), 0);
+  CloseHandle(script.may_begin);
 }
 
 static void sessions_do_not_disturb_each_other(void) {
@@ -235,6 +247,7 @@ int main(int argc, char **argv) {
     CHECK_TEST(callback_may_cancel),
     CHECK_TEST(cancel_from_another_thread),
     CHECK_TEST(end_does_not_wait_for_a_long_call),
+    CHECK_TEST(end_between_a_call_and_its_operation),
     CHECK_TEST(sessions_do_not_disturb_each_other),
     CHECK_TEST(many_threads)
   };
