@@ -53,7 +53,7 @@ static rsm_status respell(const rsm_filter_list *list, rsm_filter *filter) {
   return status;
 }
 
-rsm_status rsm__filters_add(rsm_session *session, const rsm__filter_target *target, RM_FILTER_ACTION action) {
+rsm_status rsm__filter_target_add(rsm_session *session, const rsm__filter_target *target, RM_FILTER_ACTION action) {
   RSM_CLEAN_ARENA rsm__arena arena = {0};
   RSM_CLEAN(free_list) rsm_filter_list *list = NULL;
   rsm_filter filter;
@@ -65,7 +65,7 @@ rsm_status rsm__filters_add(rsm_session *session, const rsm__filter_target *targ
   return status == RSM_OK ? rsm_session_add_filter(session, &filter, NULL) : status;
 }
 
-rsm_status rsm__filters_remove(rsm_session *session, const rsm__filter_target *target) {
+rsm_status rsm__filter_target_remove(rsm_session *session, const rsm__filter_target *target) {
   RSM_CLEAN_ARENA rsm__arena arena = {0};
   RSM_CLEAN(free_list) rsm_filter_list *list = NULL;
   rsm_filter filter;
@@ -118,7 +118,7 @@ static rsm_status pack(const rsm_filter_list *list, packing *p) {
   return status;
 }
 
-rsm_status rsm__filters_pack(rsm_session *session, BYTE *buffer, DWORD size, DWORD *ret_needed) {
+rsm_status rsm__filter_records_pack(rsm_session *session, BYTE *buffer, DWORD size, DWORD *ret_needed) {
   RSM_CLEAN(free_list) rsm_filter_list *list = NULL;
   packing measured = {0}, packed = {.buffer = buffer};
   rsm_status status = rsm_session_filters(session, &list, NULL);

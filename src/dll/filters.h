@@ -15,10 +15,10 @@ typedef struct rsm__filter_target {
 } rsm__filter_target;
 
 /* Names that differ in case only are one name, as everywhere on Windows: the filter of the latest call holds. */
-rsm_status rsm__filters_add(rsm_session *session, const rsm__filter_target *target, RM_FILTER_ACTION action);
-rsm_status rsm__filters_remove(rsm_session *session, const rsm__filter_target *target);
+rsm_status rsm__filter_target_add(rsm_session *session, const rsm__filter_target *target, RM_FILTER_ACTION action);
+rsm_status rsm__filter_target_remove(rsm_session *session, const rsm__filter_target *target);
 
 /* RmGetFilterList's records. buffer need not be aligned. RSM_MORE_DATA: size is too small; *ret_needed is set. */
-rsm_status rsm__filters_pack(rsm_session *session, BYTE *buffer, DWORD size, DWORD *ret_needed);
+rsm_status rsm__filter_records_pack(rsm_session *session, BYTE *buffer, DWORD size, DWORD *ret_needed);
 
 #endif

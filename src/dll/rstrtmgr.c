@@ -201,7 +201,7 @@ DWORD WINAPI RmAddFilter(DWORD handle, LPCWSTR module, RM_UNIQUE_PROCESS *proces
   rsm__slot *slot;
   DWORD code = rsm__table_enter(handle, &slot);
   if (code != ERROR_SUCCESS) return code;
-  rsm_status status = rsm__filters_add(rsm__slot_session(slot), &target, action);
+  rsm_status status = rsm__filter_target_add(rsm__slot_session(slot), &target, action);
   rsm__table_leave(slot);
   return rsm__code_of(status);
 }
@@ -211,7 +211,7 @@ DWORD WINAPI RmRemoveFilter(DWORD handle, LPCWSTR module, RM_UNIQUE_PROCESS *pro
   rsm__slot *slot;
   DWORD code = rsm__table_enter(handle, &slot);
   if (code != ERROR_SUCCESS) return code;
-  rsm_status status = rsm__filters_remove(rsm__slot_session(slot), &target);
+  rsm_status status = rsm__filter_target_remove(rsm__slot_session(slot), &target);
   rsm__table_leave(slot);
   return status == RSM_FILE_NOT_FOUND ? ERROR_FILE_NOT_FOUND : rsm__code_of(status);
 }
@@ -222,7 +222,7 @@ DWORD WINAPI RmGetFilterList(DWORD handle, PBYTE buffer, DWORD size, LPDWORD nee
   if (size && !buffer) return ERROR_BAD_ARGUMENTS;
   DWORD code = rsm__table_enter(handle, &slot);
   if (code != ERROR_SUCCESS) return code;
-  rsm_status status = rsm__filters_pack(rsm__slot_session(slot), buffer, size, needed);
+  rsm_status status = rsm__filter_records_pack(rsm__slot_session(slot), buffer, size, needed);
   rsm__table_leave(slot);
   return status == RSM_MORE_DATA ? ERROR_MORE_DATA : rsm__code_of(status);
 }

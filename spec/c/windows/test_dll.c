@@ -318,7 +318,7 @@ static void walk(const BYTE *buffer, DWORD size, wchar_t *text, size_t room) {
     } else {
       const BYTE *name = (const BYTE *)record.strFilename;
       CHECK(name >= buffer + at + sizeof record && name < buffer + size);
-      CHECK_INT((name - buffer) % (DWORD)sizeof(wchar_t), 0);
+      CHECK_INT((size_t)(name - buffer) % sizeof(wchar_t), 0);
       wchar_t copy[64];
       memcpy(copy, name, min(sizeof copy, (size_t)(buffer + size - name)));
       swprintf(text + used, room - used, L"%d%lc%ls ", record.FilterAction,
