@@ -107,10 +107,10 @@ static bool is_priority(uint32_t priority) {
   return false;
 }
 
-bool rsm__capture_decode(const void *data, size_t length, rsm__arena *arena, rsm__capture *ret_capture) {
+rsm_status rsm__capture_decode(const void *data, size_t length, rsm__arena *arena, rsm__capture *ret_capture) {
   rsm__cursor from = {.data = data, .length = length};
   rsm__capture capture = {0};
-  if (rsm__cursor_u32(&from) != MAGIC || rsm__cursor_u32(&from) != VERSION) return false;
+  if (rsm__cursor_u32(&from) != MAGIC || rsm__cursor_u32(&from) != VERSION) return RSM_BAD_ARGUMENTS;
   capture.obstacle = rsm__cursor_text(&from, arena);
   capture.exe = get_units(&from, RSM__CAPTURE_MAX_LINE, arena, NULL);
   capture.command_line = get_units(&from, RSM__CAPTURE_MAX_LINE, arena, NULL);
@@ -123,11 +123,13 @@ bool rsm__capture_decode(const void *data, size_t length, rsm__arena *arena, rsm
   capture.priority = rsm__cursor_u32(&from);
   get_rights(&from, arena, &capture.rights);
   capture.is_32_bit = rsm__cursor_u8(&from);
-  if (from.failed || from.position != from.length) return false;
-  if (console >= RSM__CONSOLE_COUNT || capture.show > MAX_SHOW || !is_priority(capture.priority)) return false;
+  if (from.out_of_memory) return RSM_OUT_OF_MEMORY;
+  if (from.failed || from.position != from.length) return RSM_BAD_ARGUMENTS;
+  if (console >= RSM__CONSOLE_COUNT || capture.show > MAX_SHOW || !is_priority(capture.priority))
+    return RSM_BAD_ARGUMENTS;
   capture.console = (rsm__capture_console)console;
   *ret_capture = capture;
-  return true;
+  return RSM_OK;
 }
 
 /* ---- Judging ---- */

@@ -49,8 +49,8 @@ typedef struct rsm__capture {
 
 void rsm__capture_encode(const rsm__capture *capture, rsm__buffer *to);
 
-/* False: malformed, another version, or out of memory. Every value is within its range afterwards. */
-bool rsm__capture_decode(const void *data, size_t length, rsm__arena *arena, rsm__capture *ret_capture);
+/* RSM_BAD_ARGUMENTS: malformed, or another version. RSM_OUT_OF_MEMORY. Every value is within its range afterwards. */
+rsm_status rsm__capture_decode(const void *data, size_t length, rsm__arena *arena, rsm__capture *ret_capture);
 
 /* Why somebody with these rights must not be started by somebody with ours, static text; NULL: he may be. */
 const char *rsm__capture_refusal(const rsm__capture_rights *theirs, const rsm__capture_rights *ours);

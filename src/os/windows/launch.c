@@ -101,9 +101,11 @@ static rsm_status check_rights(const making *make, rsm_error *reterr) {
 
 static rsm_status prepare(making *make, const rsm__launch_request *request, rsm_error *reterr) {
   const rsm__capture *capture = &make->capture;
-  if (!rsm__capture_decode(request->capture, request->capture_length, &make->arena, &make->capture))
-    return rsm__fail(reterr, RSM_BAD_ARGUMENTS, NULL, "what was recorded of the application is not understood");
-  rsm_status status = check_rights(make, reterr);
+  rsm_status status = rsm__capture_decode(request->capture, request->capture_length, &make->arena, &make->capture);
+  if (status == RSM_OUT_OF_MEMORY) return rsm__fail_memory(reterr);
+  if (status != RSM_OK)
+    return rsm__fail(reterr, status, NULL, "what was recorded of the application is not understood");
+  status = check_rights(make, reterr);
   if (status != RSM_OK) return status;
   if (!capture->exe || !capture->command_line || !capture->directory)
     return rsm__fail(reterr, RSM_NOT_SUPPORTED, NULL, "its program or its directory could not be read when it ran");

@@ -18,6 +18,7 @@
 #include "os/windows/os_error.h"
 #include "os/windows/parameters.h"
 #include "os/windows/process_handle.h"
+#include "os/windows/program.h"
 #include "os/windows/rights.h"
 #include "os/windows/wide.h"
 
@@ -54,19 +55,9 @@ static rsm_status read_rights(capturing *job, rsm_error *reterr) {
 }
 
 static rsm_status read_exe(capturing *job, rsm_error *reterr) {
-  enum { UNITS = RSM__CAPTURE_MAX_LINE + 1 };
-  RSM_CLEAN_FREE wchar_t *path = rsm__malloc(UNITS * sizeof *path);
-  DWORD length = UNITS;
-  if (!path) return rsm__fail_memory(reterr);
-  if (!QueryFullProcessImageNameW(job->handle, 0, path, &length) || length == 0) {
-    obstruct(job, "its program file cannot be read");
-    return tolerate(rsm__fail_windows(reterr, GetLastError(), "QueryFullProcessImageNameW", NULL));
-  }
-  wchar_t *kept = rsm__arena_alloc(job->arena, (length + 1) * sizeof *kept);
-  if (!kept) return rsm__fail_memory(reterr);
-  wmemcpy(kept, path, length);
-  job->capture.exe = kept;
-  return RSM_OK;
+  rsm_status status = rsm__program_path(job->process, job->arena, &job->capture.exe, reterr);
+  if (!job->capture.exe) obstruct(job, "its program file cannot be read");
+  return tolerate(status);
 }
 
 static rsm_status read_parameters(capturing *job, bool with_environment, rsm_error *reterr) {

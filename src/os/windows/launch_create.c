@@ -205,6 +205,12 @@ static void put_into_job(rsm__launch_created *created, bool is_in_it) {
   rsm__handle_close(&created->job);
 }
 
+/* Wine passes the flag over, and nobody gets real time without the right to it. */
+static bool has_priority(HANDLE process, uint32_t wanted) {
+  if (!wanted || GetPriorityClass(process) == wanted) return true;
+  return SetPriorityClass(process, wanted) && GetPriorityClass(process) == wanted;
+}
+
 static rsm_status create_in_job(const creation *made, bool names_job, rsm__launch_created *created, rsm_error *reterr) {
   PROCESS_INFORMATION process = {0};
   bool inside = are_in_job();
@@ -219,8 +225,7 @@ static rsm_status create_in_job(const creation *made, bool names_job, rsm__launc
   created->id.pid = process.dwProcessId;
   created->thread_id = process.dwThreadId;
   put_into_job(created, names_job);
-  const uint32_t wanted = made->capture->priority;
-  created->other_priority = wanted && GetPriorityClass(created->process) != wanted;
+  created->other_priority = !has_priority(created->process, made->capture->priority);
   return take_identity(created, reterr);
 }
 

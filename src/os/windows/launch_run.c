@@ -14,6 +14,7 @@
 #include "os/windows/command_line.h"
 #include "os/windows/handle.h"
 #include "os/windows/os_error.h"
+#include "os/windows/search_path.h"
 #include "os/windows/wide.h"
 
 /* ---- Where the program is ---- */
@@ -64,10 +65,8 @@ static rsm_status look_in(search *program, const wchar_t *folder, size_t length,
 }
 
 static rsm_status look_beside_us(search *program, rsm_error *reterr) {
-  RSM_CLEAN_WIDE path = rsm__calloc(RSM__COMMAND_LINE_MOST, sizeof *path);
+  RSM_CLEAN_WIDE path = rsm__module_path(NULL);
   if (!path) return rsm__fail_memory(reterr);
-  DWORD length = GetModuleFileNameW(NULL, path, RSM__COMMAND_LINE_MOST);
-  if (length == 0 || length >= RSM__COMMAND_LINE_MOST) return RSM_OK;
   return look_in(program, path, (size_t)(last_part(path) - path), reterr);
 }
 

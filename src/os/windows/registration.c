@@ -16,6 +16,7 @@
 #include "os/windows/handle.h"
 #include "os/windows/os_error.h"
 #include "os/windows/process_handle.h"
+#include "os/windows/program.h"
 #include "os/windows/registration_section.h"
 #include "os/windows/wide.h"
 
@@ -65,13 +66,11 @@ static rsm_status open_self(rsm__process **ret_self, rsm_error *reterr) {
 }
 
 static rsm_status read_exe(const rsm__process *process, rsm__arena *arena, const char **ret_exe, rsm_error *reterr) {
-  RSM_CLEAN_WIDE path = rsm__calloc(RSM__COMMAND_LINE_MOST, sizeof *path);
-  DWORD length = RSM__COMMAND_LINE_MOST;
-  if (!path) return rsm__fail_memory(reterr);
-  if (!rsm__process_can_query(process)) return rsm__fail(reterr, RSM_ACCESS_DENIED, NULL, NULL);
-  if (!QueryFullProcessImageNameW(rsm__process_handle(process), 0, path, &length))
-    return rsm__fail_windows(reterr, GetLastError(), "QueryFullProcessImageNameW", NULL);
-  *ret_exe = rsm__narrow_in(arena, path, length);
+  const wchar_t *path = NULL;
+  rsm_status status = rsm__program_path(process, arena, &path, reterr);
+  if (status != RSM_OK) return status;
+  if (!path) return rsm__fail(reterr, RSM_ACCESS_DENIED, NULL, "its program file cannot be read");
+  *ret_exe = rsm__narrow_text_in(arena, path);
   return *ret_exe ? RSM_OK : rsm__fail_memory(reterr);
 }
 
