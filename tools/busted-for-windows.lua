@@ -1,5 +1,5 @@
--- lua.exe tools/busted-for-windows.lua [OPTION...] SPEC...: busted where luasystem and lua-term have no binaries: the few
--- functions that it uses of them come from the specs' own C module. SPDX-License-Identifier: MIT
+-- lua.exe tools/busted-for-windows.lua [OPTION...] SPEC...: busted where luasystem and lua-term have no binaries: the
+-- few functions that it uses of them come from the specs' own C module. SPDX-License-Identifier: MIT
 local core = require "spec_windows"
 
 package.preload["system.core"] = function()

@@ -44,11 +44,16 @@ static void report_process(FILE *out) {
     fprintf(out, "%s %lu\n", handles[i].name, GetFileType(GetStdHandle(handles[i].which)));
 }
 
+static FILE *open_or_die(const wchar_t *path) {
+  FILE *out = _wfopen(path, L"wb");
+  if (out) return out;
+  holder_die("report", path);
+}
+
 void holder_report(const wchar_t *path, wchar_t **words) {
   wchar_t name[32768];
   swprintf(name, 32768, L"%ls.%lu", path, GetCurrentProcessId());
-  FILE *out = _wfopen(name, L"wb");
-  if (!out) holder_die("report", name);
+  FILE *out = open_or_die(name);
   report_process(out);
   report_place(out);
   for (; *words; words++) fact(out, "arg", *words);
