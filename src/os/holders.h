@@ -36,4 +36,9 @@ typedef struct rsm__holders {
 rsm_status rsm__holders_find(const rsm__target *targets, size_t count, rsm__lookup *lookup, rsm__task *task,
                              rsm__arena *arena, rsm__holders *ret_holders, rsm_error *reterr);
 
+/* The same of these processes alone; the others are not touched. only NULL: of all. */
+rsm_status rsm__holders_find_among(const rsm_process *only, size_t only_count, const rsm__target *targets, size_t count,
+                                   rsm__lookup *lookup, rsm__task *task, rsm__arena *arena, rsm__holders *ret_holders,
+                                   rsm_error *reterr);
+
 #endif
