@@ -199,6 +199,7 @@ static rsm_status end(void *state, rsm_end_how how, rsm_error *reterr) {
   rsm__builtin *session = state;
   rsm__writer_done(&session->writer);
   if (!session->primary) return RSM_OK;
+  rsm__journal_close(&session->journal); /* not every system lets a folder go while files in it are open */
   if (how == RSM_END_LEAVE_STOPPED || !rsm__journal_owes(&session->journal))
     return rsm__store_remove(&session->stored, reterr);
   session->owner.left = true;
