@@ -41,7 +41,7 @@ static void twelve_names_with_their_ordinals(void) {
 
 static void imports_only_what_every_windows_has(void) {
   static const char *const allowed[] = {"kernel32.dll", "ntdll.dll", "advapi32.dll", "user32.dll",
-                                        "shell32.dll",  "ole32.dll", "msvcrt.dll"};
+                                        "shell32.dll",  "ole32.dll", "msvcrt.dll",   "version.dll"};
   const IMAGE_IMPORT_DESCRIPTOR *import = directory(IMAGE_DIRECTORY_ENTRY_IMPORT);
   size_t count = 0;
   for (; import->Name; import++, count++) {
