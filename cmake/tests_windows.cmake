@@ -3,7 +3,8 @@ set(RSM_ONE_STORE ON)
 
 file(GLOB test_sources CONFIGURE_DEPENDS spec/c/windows/test_*.c)
 list(FILTER test_sources EXCLUDE REGEX "/test_system") # cmake/tests_system.cmake has those
-rsm_add_test_programs(${test_sources} spec/c/test_core_base.c spec/c/test_core_lists.c spec/c/test_plan.c)
+rsm_add_test_programs(${test_sources} spec/c/test_core_base.c spec/c/test_core_lists.c spec/c/test_core_managers.c
+  spec/c/test_plan.c)
 
 # The fixture programs: one that holds files (also one without a console from the start), and a service.
 foreach(name IN ITEMS holder holder_windowed)
