@@ -82,6 +82,10 @@ const char *client_read(const wchar_t *path) {
   if (file == INVALID_HANDLE_VALUE) return text;
   CHECK(ReadFile(file, text, READ_LIMIT - 1, &length, NULL));
   CloseHandle(file);
+  char *to = text;
+  for (const char *from = text; *from; from++)
+    if (*from != '\r') *to++ = *from; /* what C's own library has added */
+  *to = '\0';
   return text;
 }
 
