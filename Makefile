@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc)
 FILTER ?=
 QUICK ?=
 
-.PHONY: all demo test bench lint format install clean help
+.PHONY: all demo test bench lint format install windows install-windows test-windows clean help
 
 all: ## build the library and the Lua module (build/release)
 	@tools/install-missing build
@@ -39,8 +39,21 @@ format: ## rewrite the C sources in the project's format
 install: all ## install below PREFIX (/usr/local)
 	@cmake --install build/release --prefix '$(abspath $(PREFIX))'
 
+windows: ## build for 64-bit Windows with mingw-w64, with a Lua for it (build/windows)
+	@tools/install-missing windows
+	@tools/lua-for-windows
+	@cmake --preset windows
+	@cmake --build --preset windows -j $(JOBS)
+
+install-windows: windows ## install that below PREFIX: Lua, the module, rstrtmgr.dll, the C library
+	@cmake --install build/windows --prefix '$(abspath $(PREFIX))'
+
+test-windows: ## the tests for Windows, under Wine; FILTER=pattern picks specs by name
+	@tools/install-missing test-windows
+	@FILTER='$(FILTER)' JOBS='$(JOBS)' tools/run-tests-windows
+
 clean: ## remove what was built
 	@rm -rf build build.luarocks
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile

@@ -9,15 +9,25 @@ if not new_data then
   io.stderr:write("usage: lua5.4 primary_installer.lua PROGRAM NEW_PROGRAM DATA NEW_DATA\n")
   os.exit(2)
 end
-local here = arg[0]:match("^(.*/)") or ""
+local on_windows = package.config:sub(1, 1) == "\\"
+local here = arg[0]:match("^(.*[/\\])") or ""
+local lua = on_windows and arg[-1] or "lua5.4"
 
 local function quoted(path)
-  return "'" .. path:gsub("'", "'\\''") .. "'"
+  return on_windows and '"' .. path .. '"' or "'" .. path:gsub("'", "'\\''") .. "'"
 end
 
--- A copy beside the file, with its mode; renaming it over the file is then a single step.
+-- A copy beside the file, with its mode; renaming it over the file is then a single step, but on Windows.
 local function prepare(new, file)
-  assert(os.execute(("cp -p -- %s %s"):format(quoted(new), quoted(file .. ".new"))))
+  local copy = on_windows and "copy /y %s %s > nul" or "cp -p -- %s %s"
+  assert(os.execute(copy:format(quoted(new), quoted(file .. ".new"))))
+end
+
+local function replace(file)
+  if on_windows then
+    assert(os.remove(file))
+  end
+  assert(os.rename(file .. ".new", file))
 end
 
 local function progress(percent, phase)
@@ -27,18 +37,18 @@ end
 local function update(session)
   assert(session:register { files = program })
   prepare(new_program, program)
-  assert(session:run { "lua5.4", here .. "secondary_installer.lua", data, new_data })
+  assert(session:run { lua, here .. "secondary_installer.lua", data, new_data })
 
   print(assert(session:list()))
   print(assert(session:shutdown { progress = progress }))
-  assert(os.rename(program .. ".new", program))
-  assert(os.rename(data .. ".new", data))
+  replace(program)
+  replace(data)
   print("both files are replaced")
   return assert(session:restart { progress = progress })
 end
 
 -- Whatever goes wrong after the shutdown: leaving the scope brings back what was stopped.
-local name = "update of " .. program:match("[^/]*$")
+local name = "update of " .. program:match("[^/\\]*$")
 local ok, result, message = pcall(rm.scope, { name = name, restart = { unregistered = true } }, update)
 if not ok or not result then
   os.remove(program .. ".new")

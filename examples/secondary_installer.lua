@@ -10,11 +10,14 @@ if not new_data then
   os.exit(2)
 end
 
-local function quoted(path)
-  return "'" .. path:gsub("'", "'\\''") .. "'"
+local on_windows = package.config:sub(1, 1) == "\\"
+local copy = on_windows and 'copy /y "%s" "%s" > nul' or "cp -p -- '%s' '%s'"
+
+local function escaped(path)
+  return on_windows and path or (path:gsub("'", "'\\''"))
 end
 
 local session <close> = assert(rm.join())
 assert(session:register { files = data })
-assert(os.execute(("cp -p -- %s %s"):format(quoted(new_data), quoted(data .. ".new"))))
+assert(os.execute(copy:format(escaped(new_data), escaped(data .. ".new"))))
 print("secondary installer: " .. data .. " is registered, its new version is ready")

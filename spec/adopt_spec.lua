@@ -10,16 +10,16 @@ local support = require "spec.support"
 local PRIMARY = [[
   local rm = require "restartmanager"
   local name, file, when, delay = ...
-  local pid = rm.self().pid
+  local support = require "spec.support"
   local function say(...)
     io.write(table.concat({ ... }, " "), "\n")
     io.stdout:flush()
   end
   local function die_at(moment)
     if moment == when and delay then
-      os.execute(("(sleep %s; kill -KILL %d) > /dev/null 2>&1 < /dev/null &"):format(delay, pid))
+      support.kill_self_later(tonumber(delay))
     elseif moment == when then
-      os.execute("kill -KILL " .. pid)
+      support.kill_self()
     end
   end
   local function counter(phase)
@@ -39,7 +39,7 @@ local PRIMARY = [[
   assert(session:restart { on_event = counter "restart" })
   die_at "after"
   while delay do
-    os.execute "sleep 0.02"
+    support.sleep(0.02)
   end
   say "the end"
 ]]
@@ -100,9 +100,9 @@ describe("a session whose primary is gone", function()
     local program = programs.start(PRIMARY, NAME, stage.file, when, delay)
     local key = program:says("key (%x+)")
     keys[#keys + 1] = key
-    local _, how, number = program:close()
+    local ended = { program:close() }
     local output = program:output()
-    assert.same({ "signal", 9 }, { how, number }, output)
+    assert.same(support.KILLED, ended, output)
     return key, output
   end
 
@@ -292,11 +292,11 @@ describe("a session whose primary is gone", function()
         local session = assert(rm.adopt(...))
         session:restart { on_event = function(event)
           if event.action == "restarted" then
-            os.execute("kill -KILL " .. rm.self().pid)
+            require("spec.support").kill_self()
           end
         end }
       ]], key)
-      assert.same({ nil, "signal", 9 }, { program:close() })
+      assert.same(support.KILLED, { program:close() })
       assert.is_true(programs.listed(key).abandoned)
       local dead, back = recover(key, 1)
       assert.same({ COUNT, COUNT - 1 }, { #dead, #back })
@@ -317,7 +317,7 @@ describe("a session whose primary is gone", function()
 
     it("by exactly one of two that want it at the same time", function()
       local key = killed("between")
-      local go, release = stage.folder .. "/go", stage.folder .. "/release"
+      local go, release = support.join(stage.folder, "go"), support.join(stage.folder, "release")
       local adopters = { programs.start(ADOPTER, key, go, release), programs.start(ADOPTER, key, go, release) }
       for _, adopter in ipairs(adopters) do
         adopter:says("ready (.)")
@@ -334,20 +334,6 @@ describe("a session whose primary is gone", function()
       assert.equal(tostring(COUNT), winner:says("restarted (%d+)\n"))
       assert.equal("true", winner:says("closed (%S+)\n"))
       expect_starts { 2, 2, 2 }
-    end)
-
-    it("only when a start that is still under way is over", function()
-      local key = killed("between")
-      local lock = support.quote(programs.stored(key) .. "/lock")
-      local starter = assert(io.popen("exec flock " .. lock .. " sleep 1", "r")) -- holds the lock as a start does
-      assert.is_truthy(support.eventually(function()
-        return not os.execute("flock -n " .. lock .. " true")
-      end))
-      local before = programs.now()
-      local adopted <close> = assert(rm.adopt(key))
-      assert.is_true(programs.now() - before > 0.5, "adopt has not waited")
-      assert.is_true(starter:close())
-      assert.equal(COUNT, #assert(adopted:restart()).restarted)
     end)
 
     it("by rm.recover, by name, which returns the reports and clears the store", function()
@@ -371,7 +357,7 @@ describe("a session whose primary is gone", function()
         assert(session:shutdown())
         io.write("key ", session.key, "\n")
         io.stdout:flush()
-        os.execute("kill -KILL " .. rm.self().pid)
+        require("spec.support").kill_self()
       ]], NAME, stage.file)
       keys[1] = program:says("key (%x+)")
       program:close()

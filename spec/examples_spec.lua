@@ -1,21 +1,23 @@
 local support = require "spec.support"
 
+local join = support.join
+
 local function run(name, ...)
-  local words = { "lua5.4", support.quote(support.source .. "/examples/" .. name .. ".lua") }
-  for _, word in ipairs { ... } do
-    words[#words + 1] = support.quote(word)
-  end
-  return support.shell(table.concat(words, " ") .. " 2>&1")
+  local program = support.start { support.LUA, join(support.source, "examples/" .. name .. ".lua"), limit = 30, ... }
+  local ok, how, status = program:close()
+  return program:output(), ok, how, status
 end
 
 -- An installed copy of `holder` with a data file, running; and the new versions of both.
 local function installation()
   local app, update = support.folder(), support.folder()
-  local it = { program = app .. "/it's a program", data = app .. "/data", notes = app .. "/notes" }
-  it.new_program, it.new_data, it.playing = update .. "/program", update .. "/data", app .. "/playing"
-  local holder = support.quote(support.build .. "/holder")
-  assert(os.execute(("cp %s %s"):format(holder, support.quote(it.program))))
-  assert(os.execute(("cp %s %s && printf x >> %s"):format(holder, it.new_program, it.new_program)))
+  local it = { program = join(app, support.program_name "it's a program"), data = join(app, "data"),
+    notes = join(app, "notes") }
+  it.new_program, it.new_data, it.playing = join(update, "program"), join(update, "data"), join(app, "playing")
+  local holder = support.program "holder"
+  support.copy(holder, it.program)
+  support.copy(holder, it.new_program)
+  support.append(it.new_program, "x")
   support.write(it.data, "old")
   support.write(it.new_data, "new")
   support.write(it.playing)
@@ -27,7 +29,7 @@ describe("the example", function()
 
   for _, name in ipairs { "who_holds", "primary_installer", "secondary_installer" } do
     it(name .. " is short and says how it is used", function()
-      local _, lines = support.read(support.source .. "/examples/" .. name .. ".lua"):gsub("\n", "")
+      local _, lines = support.text(join(support.source, "examples/" .. name .. ".lua")):gsub("\n", "")
       assert.is_true(lines < 60)
       local output, ok, _, status = run(name)
       assert.matches("^usage: lua5%.4 " .. name, output)
@@ -37,21 +39,19 @@ describe("the example", function()
   end
 
   it("who_holds prints who holds a file", function()
-    local file = support.write(support.folder() .. "/file")
+    local file = support.write(join(support.folder(), "file"))
     local holder = support.hold("open", file)
     local output, ok = run("who_holds", file)
     assert.is_true(ok, output)
-    assert.matches("holder +" .. holder.pid .. " .*open +" .. file, (output:gsub("%-", "-")))
+    local row = output:match("holder[^\n]* " .. holder.pid .. " [^\n]*")
+    assert.matches("open +" .. file:gsub("%p", "%%%0"), row)
   end)
 
   it("primary_installer updates a program that runs, with a secondary installer", function()
     local it = installation()
-    local log = support.folder() .. "/log"
-    assert(os.execute(("%s note %s open %s until %s < /dev/null > %s 2>&1 &"):format(support.quote(it.program),
-      it.notes, it.data, it.playing, log)))
-    assert.is_true(support.eventually(function()
-      local file = io.open(log)
-      return file and file:read("a"):find("ready", 1, true) and true
+    local pid = support.start_apart { it.program, "open", it.data, "until", it.playing, "note", it.notes }
+    assert.is_truthy(support.eventually(function()
+      return (support.contents(it.notes) or ""):find("start", 1, true)
     end))
     local output, ok = run("primary_installer", it.program, it.new_program, it.data, it.new_data)
     assert.is_true(ok, output)
@@ -66,8 +66,10 @@ describe("the example", function()
       return select(2, support.read(it.notes):gsub("start %d+", "")) == 2
     end))
     os.remove(it.playing)
+    assert.is_false(support.alive(pid))
+    local back = math.tointeger((output:match("now pid (%d+)")))
     assert.is_true(support.eventually(function()
-      return not os.execute("pgrep -f " .. support.quote("^" .. it.program) .. " > /dev/null")
+      return not support.alive(back)
     end))
   end)
 
@@ -78,6 +80,6 @@ describe("the example", function()
     assert.is_falsy(ok, output)
     assert.equal(before, support.read(it.program))
     assert.equal("old", support.read(it.data))
-    assert.is_nil(io.open(it.program .. ".new"))
+    assert.is_false(support.exists(it.program .. ".new"))
   end)
 end)

@@ -1,7 +1,7 @@
 local rm = require "restartmanager"
 local support = require "spec.support"
 
-local raised = support.raised
+local join, raised = support.join, support.raised
 
 describe("require", function()
   it("sets no global and leaves nothing behind", function()
@@ -177,19 +177,20 @@ describe("a failure of the world", function()
 
   it("tells how a secondary installer ended", function()
     local session <close> = assert(rm.start())
-    assert.is_true(session:run { "true" })
-    local function how(...)
-      local ok, message, code, number, exit = session:run { "sh", "-c", ... }
+    assert.is_true(session:run { support.LUA, "-e", "" })
+    local function how(chunk)
+      local ok, message, code, number, exit = session:run { support.LUA, "-e", chunk }
       assert.is_nil(ok)
       assert.matches("^run: ", message)
       assert.same({ "install_failure", 1603 }, { code, number })
       return exit
     end
-    assert.same({ exit = 3 }, how("exit 3"))
-    assert.same({ signal = 9 }, how("kill -9 $$"))
-    assert.equal("file_not_found", (select(3, session:run { "/no/such/program" })))
-    local file = support.folder() .. "/key"
-    assert.is_true(session:run { "sh", "-c", 'printf %s "$RESTARTMANAGER_SESSION_KEY" > "$0"', file })
+    assert.same({ exit = 3 }, how "os.exit(3)")
+    assert.same(support.KILLED_HOW, how "require('spec.support').kill_self()")
+    assert.equal("file_not_found", (select(3, session:run { join(support.folder(), "program") })))
+    local file = join(support.folder(), "key")
+    assert.is_true(session:run { support.LUA, "-e",
+      ("assert(io.open(%q, 'w')):write(os.getenv 'RESTARTMANAGER_SESSION_KEY')"):format(file) })
     assert.equal(session.key, support.read(file))
   end)
 end)
@@ -211,7 +212,8 @@ describe("values", function()
 
   it("of a list are plain tables that print", function()
     local folder = support.folder()
-    local file = support.write(folder .. "/a\27[31m\n\xff\u{202e}é")
+    local odd = support.on_windows and "a\u{85}\u{202e}é" or "a\27[31m\n\xff\u{202e}é"
+    local file = support.write(join(folder, odd))
     local holder = support.hold("open", file)
     local list = assert(rm.who(file))
     local entry = support.find(list, holder.pid)
@@ -224,7 +226,8 @@ describe("values", function()
     assert.same({ "open", file }, { entry.command[2], entry.command[3] })
     assert.equal(0, #list.reboot_reasons)
     local text = tostring(list)
-    assert.matches("/a\\x1B[31m\\n\\xFF\\xE2\\x80\\xAEé", text, 1, true)
+    local escaped = support.on_windows and "a\\xC2\\x85\\xE2\\x80\\xAEé" or "a\\x1B[31m\\n\\xFF\\xE2\\x80\\xAEé"
+    assert.matches(join("", escaped), text, 1, true)
     assert.is_nil(text:find("[\27\xff]"))
     assert.matches("holder", tostring(entry))
     for _, value in ipairs { list, entry, list.reboot_reasons } do
@@ -237,13 +240,13 @@ describe("values", function()
   end)
 
   it("of nobody are an empty list", function()
-    local list = assert(rm.who(support.write(support.folder() .. "/nobody")))
+    local list = assert(rm.who(support.write(join(support.folder(), "nobody"))))
     assert.equal(0, #list)
     assert.matches(list.complete and "^no application uses them" or "^nobody was found", tostring(list))
   end)
 
   it("that could not be completed say so, and about whom", function()
-    local list = assert(rm.who(support.write(support.folder() .. "/nobody")))
+    local list = assert(rm.who(support.write(join(support.folder(), "nobody"))))
     list.complete = false
     list.unreadable = {}
     for pid = 1, 5 do
@@ -255,10 +258,10 @@ describe("values", function()
   end)
 
   it("answer reasons.NAME", function()
-    local file <close> = assert(io.open(support.write(support.folder() .. "/mine"), "r"))
+    local file <close> = assert(io.open(support.write(join(support.folder(), "mine")), "r"))
     assert.is_truthy(file)
     local session <close> = assert(rm.start())
-    assert(session:register { files = support.folder() .. "/../" .. "." })
+    assert(session:register { files = join(support.folder(), "../.") })
     local list = assert(rm.who { processes = rm.self() })
     assert.same({ "detected_self" }, { table.unpack(list.reboot_reasons) })
     assert.is_true(list.reboot_reasons.detected_self)
@@ -268,8 +271,9 @@ describe("values", function()
 
   it("of resources and filters come back as they went in", function()
     local session <close> = assert(rm.start())
-    local me = rm.self()
-    assert.is_true(session:register { files = { "/none/a", "/none/b" }, processes = { me, me.pid } })
+    local me, none = rm.self(), support.folder()
+    local a, b = join(none, "a"), join(none, "b")
+    assert.is_true(session:register { files = { a, b }, processes = { me, me.pid } })
     assert.is_true(session:register { processes = { pid = me.pid, start_time = tostring(me.start_time) } })
     local files = {}
     for resource in session:resources() do
@@ -278,8 +282,8 @@ describe("values", function()
       assert.is_true((resource.process and resource.process.pid or me.pid) == me.pid)
     end
     table.sort(files)
-    assert.same({ "/none/a", "/none/b" }, files)
-    assert.is_true(session:add_filter { exe = "/none/x", action = "no_restart" })
+    assert.same({ a, b }, files)
+    assert.is_true(session:add_filter { exe = join(none, "x"), action = "no_restart" })
     assert.is_true(session:add_filter { process = me, action = "no_shutdown" })
     local count = 0
     for filter in session:filters() do

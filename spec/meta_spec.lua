@@ -3,7 +3,7 @@ local core = require "restartmanager.core"
 local rm = require "restartmanager"
 local support = require "spec.support"
 
-local text = support.read(support.source .. "/lua/restartmanager/meta.lua")
+local text = support.text(support.source .. "/lua/restartmanager/meta.lua")
 
 local function names(pattern)
   local found = {}
@@ -41,7 +41,7 @@ describe("meta.lua", function()
     for code, number in text:gmatch '\n%-%-%-| "([%l_]+)" # (%d+)' do
       annotated[code] = number
     end
-    local header = support.read(support.source .. "/src/rsm.h")
+    local header = support.text(support.source .. "/src/rsm.h")
     for code, number in header:gmatch 'X%([%u_]+, "([%l_]+)", (%d+),' do
       defined[code] = number
     end

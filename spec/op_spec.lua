@@ -3,7 +3,7 @@ local support = require "spec.support"
 
 -- A session with one holder of its one file.
 local function one(...)
-  local file = support.write(support.folder() .. "/file")
+  local file = support.write(support.join(support.folder(), "file"))
   local holder = support.hold("open", file, ...)
   local session = assert(rm.start { name = "op_spec", restart = { unregistered = true } })
   assert(session:register { files = file })
@@ -90,6 +90,17 @@ describe("an operation", function()
     assert.is_true(holder:alive())
     assert.is_true(session:cancel())
     assert.is_truthy(session:list())
+  end)
+
+  it("can be cancelled though an earlier one is freed meanwhile", function()
+    session = one()
+    local earlier = assert(session:begin_list())
+    finish(earlier)
+    local op = assert(session:begin_list())
+    earlier:close()
+    assert.is_true(op:cancel())
+    finish(op)
+    assert.equal("cancelled", (select(3, op:result())))
   end)
 
   it("is cancelled by close, by leaving its block, and by its session's end", function()
@@ -236,7 +247,7 @@ describe("who watches", function()
         events = events + 1
       elseif what ~= "done" then
         assert.matches("^restartmanager.operation", tostring(what))
-        os.execute("sleep 0.02")
+        support.sleep(0.02)
       end
     until what == "done"
     assert.equal(1, #report.stopped)

@@ -4,9 +4,10 @@ local support = require "spec.support"
 -- A holder that comes back when it is started again: it lives until its file "until" is removed, and notes its starts.
 local function lasting()
   local folder = support.folder()
-  local held = { folder = folder, file = support.write(folder .. "/file"), notes = folder .. "/notes" }
-  support.write(folder .. "/until")
-  held.holder = support.hold("note", held.notes, "open", held.file, "until", folder .. "/until")
+  local held = { folder = folder, file = support.write(support.join(folder, "file")),
+    notes = support.join(folder, "notes") }
+  local flag = support.write(support.join(folder, "until"))
+  held.holder = support.hold("note", held.notes, "open", held.file, "until", flag)
   return held
 end
 
@@ -186,64 +187,5 @@ describe("rm.scope", function()
     assert.equal("restartmanager.session (primary)", tostring(session))
     assert.equal("end", run())
     assert.equal("restartmanager.session (closed)", tostring(session))
-  end)
-end)
-
-describe("a forked child", function()
-  after_each(support.cleanup)
-
-  -- Lua cannot fork; a small program that can, and runs Lua in both processes, does it.
-  it("cannot use the session, and leaving does nothing", function()
-    local folder = support.folder()
-    local source = support.write(folder .. "/forks.c", [[
-      #include <lauxlib.h>
-      #include <sys/wait.h>
-      #include <unistd.h>
-      static int call(lua_State *L) {
-        int status = 0;
-        pid_t pid = fork();
-        if (pid == 0) {
-          status = lua_pcall(L, 0, 0, 0);
-          if (status) fprintf(stderr, "%s\n", lua_tostring(L, -1));
-          _exit(status ? 1 : 0);
-        }
-        waitpid(pid, &status, 0);
-        lua_pushboolean(L, WIFEXITED(status) && WEXITSTATUS(status) == 0);
-        return 1;
-      }
-      int luaopen_forks(lua_State *L);
-      int luaopen_forks(lua_State *L) { lua_pushcfunction(L, call); return 1; }
-    ]])
-    local message, ok = support.shell(("cc -shared -fPIC -I%s -o %s/forks.so %s 2>&1"):format(support.lua_headers(),
-      folder, source))
-    if not ok then
-      pending("no compiler: " .. message)
-      return
-    end
-    local fork = assert(package.loadlib(folder .. "/forks.so", "luaopen_forks"))()
-    local held = lasting()
-    local session = assert(rm.start(OPTIONS))
-    stop(session, held)
-    local op = assert(session:begin_list())
-    assert.is_true(fork(function()
-      for _, name in ipairs { "list", "shutdown", "restart", "cancel", "register" } do
-        local worked, raised = pcall(session[name], session)
-        assert(not worked and raised:find("closed session", 1, true), name)
-      end
-      for _, name in ipairs { "step", "cancel", "result" } do
-        local worked, raised = pcall(op[name], op)
-        assert(not worked and raised:find("closed session", 1, true), name)
-      end
-      assert(op:close())
-      assert(session:close() == true)
-      session, op = nil, nil
-      collectgarbage()
-    end))
-    assert.equal(1, starts(held))
-    repeat until op:step(1)
-    op:close()
-    assert.equal(1, #assert(session:restart()).restarted)
-    assert.is_true(session:close())
-    back(held)
   end)
 end)

@@ -4,6 +4,8 @@ local programs = require "spec.support_session"
 local support = require "spec.support"
 
 local UNKNOWN = ("0"):rep(32)
+local PROGRAM = support.program "holder"
+local ODD = support.on_windows and "a b; %x^&'" or "a b\n" -- a name that a shell would not leave as it is
 
 describe("a session", function()
   local session, folder
@@ -79,10 +81,10 @@ describe("a session", function()
         local session = assert(rm.start { name = "session_spec" })
         print("key " .. session.key)
         io.stdout:flush()
-        os.execute("kill -KILL " .. rm.self().pid)
+        require("spec.support").kill_self()
       ]]
       local key = program:says("key (%x+)")
-      assert.same({ nil, "signal", 9 }, { program:close() })
+      assert.same(support.KILLED, { program:close() })
       assert.is_nil(programs.listed(key))
       refused("session_credential_conflict", 1219, rm.join(key))
       assert(rm.start()):close()
@@ -99,11 +101,11 @@ describe("a session", function()
       for i = 1, 200 do
         local one = assert(rm.start { name = "session_spec" })
         if i % 2 == 0 then
-          assert(one:register { files = folder .. "/file" })
+          assert(one:register { files = support.join(folder, "file") })
         end
         if i % 5 == 0 then
           local second = assert(rm.join(one.key))
-          assert(second:register { files = folder .. "/other" })
+          assert(second:register { files = support.join(folder, "other") })
           assert(second:close())
         end
         assert.is_nil(keys[one.key])
@@ -111,7 +113,7 @@ describe("a session", function()
         assert.is_true(one:close())
       end
       for _, place in ipairs(programs.places()) do
-        for name in support.shell("ls -A " .. place .. " 2> /dev/null"):gmatch("[^\n]+") do
+        for _, name in ipairs(support.list(place)) do
           assert.is_nil(keys[name:match("%x+$")], name)
         end
       end
@@ -146,61 +148,20 @@ describe("a session", function()
     end)
 
     it("not without a key and without the variable", function()
-      local output = support.shell("env -u RESTARTMANAGER_SESSION_KEY lua5.4 -e 'local rm = require \"restartmanager\" "
-        .. "local _, m, c, n = rm.join() print(c, n, m)' 2>&1")
+      local output = support.lua_with({ RESTARTMANAGER_SESSION_KEY = false }, [[
+        local _, message, code, number = require "restartmanager".join()
+        print(code, number, message)
+      ]])
       assert.matches("^envvar_not_found\t203\tjoin: ", output)
       assert.matches("RESTARTMANAGER_SESSION_KEY", output)
     end)
 
     it("with the key of the variable", function()
-      local output = support.shell(("RESTARTMANAGER_SESSION_KEY=%s lua5.4 -e 'local rm = require \"restartmanager\" "
-        .. "local s = assert(rm.join()) print(s.role, s.key)' 2>&1"):format(session.key:upper()))
+      local output = support.lua_with({ RESTARTMANAGER_SESSION_KEY = session.key:upper() }, [[
+        local session = assert(require "restartmanager".join())
+        print(session.role, session.key)
+      ]])
       assert.equal("secondary\t" .. session.key .. "\n", output)
-    end)
-
-    it("not by another user, who does not see it either", function()
-      local reason = programs.no_other()
-      if reason then
-        return pending(reason)
-      end
-      finally(programs.clean_other)
-      local output = programs.as_other([[
-        local rm = require "restartmanager"
-        local key = ...
-        local _, message, code, number = rm.join(key)
-        print("join", code, number, message:find(key, 1, true))
-        _, message, code, number = rm.adopt(key)
-        print("adopt", code, number, message:find(key, 1, true))
-        for _, info in ipairs(assert(rm.sessions())) do
-          print("listed", info.key)
-        end
-        local own <close> = assert(rm.start { name = "session_spec" })
-        print("own", #rm.sessions(), os.execute("kill -CONT " .. rm.self().pid))
-      ]], session.key)
-      assert.equal("join\tsession_credential_conflict\t1219\tnil\nadopt\tsession_credential_conflict\t1219\tnil\n" ..
-        "own\t1\ttrue\texit\t0\n", output)
-    end)
-
-    it("not by root, if it is another user's", function()
-      local reason = programs.no_other()
-      if reason then
-        return pending(reason)
-      end
-      local program = programs.start_as_other [[
-        local rm = require "restartmanager"
-        local session <close> = assert(rm.start { name = "session_spec" })
-        io.write("key ", session.key, "\n")
-        io.stdout:flush()
-        io.read()
-      ]]
-      finally(function()
-        program:close()
-        programs.clean_other()
-      end)
-      local key = program:says("key (%x+)")
-      refused("session_credential_conflict", 1219, rm.join(key))
-      refused("session_credential_conflict", 1219, rm.adopt(key))
-      assert.is_nil(programs.listed(key))
     end)
   end)
 
@@ -216,7 +177,7 @@ describe("a session", function()
     end)
 
     it("may not do what is the primary's", function()
-      local filter = { exe = "/bin/true", action = "no_shutdown" }
+      local filter = { exe = PROGRAM, action = "no_shutdown" }
       refused("session_credential_conflict", 1219, second:list())
       refused("session_credential_conflict", 1219, second:shutdown())
       refused("session_credential_conflict", 1219, second:restart())
@@ -235,26 +196,26 @@ describe("a session", function()
     end)
 
     it("registers, in the same process, too, under its own name", function()
-      assert(session:register { files = folder .. "/a" })
-      assert(second:register { files = { folder .. "/b", folder .. "/c" } })
+      assert(session:register { files = support.join(folder, "a") })
+      assert(second:register { files = { support.join(folder, "b"), support.join(folder, "c") } })
       local files = {}
       for i, resource in ipairs(resources()) do
         assert.is_true(same_process(rm.self(), resource.by))
         files[i] = resource.file
       end
       table.sort(files)
-      assert.same({ folder .. "/a", folder .. "/b", folder .. "/c" }, files)
+      assert.same({ support.join(folder, "a"), support.join(folder, "b"), support.join(folder, "c") }, files)
     end)
 
     it("leaves what it registered when it closes", function()
-      local holder = support.hold("open", support.write(folder .. "/file"))
-      assert(second:register { files = folder .. "/file" })
+      local holder = support.hold("open", support.write(support.join(folder, "file")))
+      assert(second:register { files = support.join(folder, "file") })
       assert.is_true(second:close())
       assert.is_not_nil(support.find(assert(session:list()), holder.pid))
     end)
 
     it("leaves what it registered when it is killed", function()
-      local holder = support.hold("open", support.write(folder .. "/file"))
+      local holder = support.hold("open", support.write(support.join(folder, "file")))
       local program = programs.start([[
         local rm = require "restartmanager"
         local session = assert(rm.join(...))
@@ -262,10 +223,10 @@ describe("a session", function()
         assert(session:register { files = select(2, ...), processes = self })
         print(("by %d %d"):format(self.pid, self.start_time))
         io.stdout:flush()
-        os.execute("kill -KILL " .. self.pid)
-      ]], session.key, folder .. "/file")
+        require("spec.support").kill_self()
+      ]], session.key, support.join(folder, "file"))
       local pid, start_time = program:says("by (%d+) (%d+)")
-      assert.same({ nil, "signal", 9 }, { program:close() })
+      assert.same(support.KILLED, { program:close() })
       local all = resources()
       assert.equal(2, #all)
       for _, resource in ipairs(all) do
@@ -277,13 +238,13 @@ describe("a session", function()
     end)
 
     it("is told of the session's end by 6", function()
-      assert(second:register { files = folder .. "/a" })
+      assert(second:register { files = support.join(folder, "a") })
       session:close()
-      refused("invalid_handle", 6, second:register { files = folder .. "/b" })
+      refused("invalid_handle", 6, second:register { files = support.join(folder, "b") })
       local late = assert(rm.start())
       local third = assert(rm.join(late.key))
       late:close()
-      refused("invalid_handle", 6, third:register { files = folder .. "/b" })
+      refused("invalid_handle", 6, third:register { files = support.join(folder, "b") })
       refused("invalid_handle", 6, third:register {})
       assert.is_true(third:close())
     end)
@@ -291,7 +252,8 @@ describe("a session", function()
 
   describe("runs a secondary installer", function()
     local function script(text)
-      return support.write(support.folder() .. "/secondary.lua", "local rm = require 'restartmanager'\n" .. text)
+      text = "local rm = require 'restartmanager'\n" .. text
+      return support.write(support.join(support.folder(), "secondary.lua"), text)
     end
 
     it("that joins by itself, registers, and is remembered by its name", function()
@@ -303,35 +265,38 @@ describe("a session", function()
         out:write(self.pid, " ", self.start_time, " ", self.parent.pid)
         out:close()
       ]]
-      assert.same({ true }, { session:run { "lua5.4", path, folder .. "/a b\n", folder .. "/out" } })
-      local pid, start_time, parent = support.read(folder .. "/out"):match("(%d+) (%d+) (%d+)")
+      local odd, out = support.join(folder, ODD), support.join(folder, "out")
+      assert.same({ true }, { session:run { support.LUA, path, odd, out } })
+      local pid, start_time, parent = support.read(out):match("(%d+) (%d+) (%d+)")
       assert.equal(rm.self().pid, math.tointeger(parent))
-      local here = support.shell("pwd -P"):gsub("\n$", "")
       local by = { pid = math.tointeger(pid), start_time = math.tointeger(start_time) }
       local all = resources()
-      assert.same({ folder .. "/a b\n", here .. "/below" }, { all[1].file, all[2].file })
+      assert.same({ odd, support.join(support.working_folder(), "below") }, { all[1].file, all[2].file })
       assert.is_true(same_process(by, all[1].by) and same_process(by, all[2].by))
     end)
 
     it("without a shell", function()
-      assert.is_true(session:run { "sh", "-c", "[ \"$1\" = '$HOME; *' ]", "sh", "$HOME; *" })
+      local path = script [[
+        os.exit(arg[1] == "$HOME; *" and arg[2] == "%PATH% 'a' \"b\\" and arg[3] == "" and #arg == 3)
+      ]]
+      assert.is_true(session:run { support.LUA, path, "$HOME; *", "%PATH% 'a' \"b\\", "" })
     end)
 
     it("and tells how it failed", function()
-      local ok, message, code, number, how = session:run { "sh", "-c", "exit 7" }
+      local ok, message, code, number, how = session:run { support.LUA, "-e", "os.exit(7)" }
       assert.same({ nil, "install_failure", 1603, { exit = 7 } }, { ok, code, number, how })
       assert.matches("^run: .*7", message)
-      ok, message, code, number, how = session:run { "sh", "-c", "kill -KILL $$" }
-      assert.same({ nil, "install_failure", 1603, { signal = 9 } }, { ok, code, number, how })
+      local killer = "require('spec.support').kill_self()"
+      ok, message, code, number, how = session:run { support.LUA, "-e", killer }
+      assert.same({ nil, "install_failure", 1603, support.KILLED_HOW }, { ok, code, number, how })
       assert.matches("^run: .*9", message)
     end)
 
     it("and tells that it could not run", function()
-      refused("file_not_found", 2, session:run { folder .. "/nothing" })
+      refused("file_not_found", 2, session:run { support.join(folder, "nothing") })
       local code = select(3, session:run { "no-such-program-anywhere" })
       -- A folder of PATH that we may not look into could have it.
       assert.is_true(code == "file_not_found" or code == "access_denied", code)
-      refused("access_denied", 5, session:run { support.write(folder .. "/not-executable") })
       assert.matches("array", support.raised(session.run, session, "true"))
       assert.matches("missing", support.raised(session.run, session, {}))
     end)
@@ -339,8 +304,8 @@ describe("a session", function()
     it("as a secondary, too, with the same key", function()
       local second <close> = assert(rm.join(session.key))
       local path = script [[assert(assert(rm.join()):register { files = arg[1] })]]
-      assert.is_true(second:run { "lua5.4", path, folder .. "/deep" })
-      assert.equal(folder .. "/deep", resources()[1].file)
+      assert.is_true(second:run { support.LUA, path, support.join(folder, "deep") })
+      assert.equal(support.join(folder, "deep"), resources()[1].file)
     end)
   end)
 
@@ -360,16 +325,16 @@ describe("a session", function()
     it("all of a registration or nothing", function()
       local holder = support.hold("open", folder)
       holder:close()
-      refused("not_found", 1168, session:register { files = folder .. "/a", processes = holder.pid })
-      refused("bad_arguments", 160, session:register { files = { folder .. "/a", "" } })
+      refused("not_found", 1168, session:register { files = support.join(folder, "a"), processes = holder.pid })
+      refused("bad_arguments", 160, session:register { files = { support.join(folder, "a"), "" } })
       assert.same({}, resources())
     end)
 
     it("filters as they were added, and takes them back as it gives them", function()
       local self = rm.self()
-      assert.is_true(session:add_filter { exe = "/bin/true", action = "no_restart" })
+      assert.is_true(session:add_filter { exe = PROGRAM, action = "no_restart" })
       assert.is_true(session:add_filter { process = self, action = "no_shutdown" })
-      assert.is_true(session:add_filter { exe = "/bin/true", action = "no_shutdown" }) -- replaces
+      assert.is_true(session:add_filter { exe = PROGRAM, action = "no_shutdown" }) -- replaces
       local all = {}
       for filter in session:filters() do
         all[#all + 1] = filter
@@ -378,7 +343,7 @@ describe("a session", function()
       table.sort(all, function(a, b)
         return a.exe ~= nil and b.exe == nil
       end)
-      assert.same({ exe = "/bin/true", action = "no_shutdown" }, all[1])
+      assert.same({ exe = PROGRAM, action = "no_shutdown" }, all[1])
       assert.equal("no_shutdown", all[2].action)
       assert.is_true(same_process(self, all[2].process))
       for _, filter in ipairs(all) do
@@ -391,22 +356,22 @@ describe("a session", function()
     it("100,000 files, and a secondary's 100,000", function()
       local files = {}
       for i = 1, 100000 do
-        files[i] = ("%s/some/folder/file-%06d"):format(folder, i)
+        files[i] = support.join(folder, ("some/folder/file-%06d"):format(i))
       end
-      files[77777] = support.write(folder .. "/held")
+      files[77777] = support.write(support.join(folder, "held"))
       local holder = support.hold("open", files[77777])
       local before = programs.now()
       assert(session:register { files = files })
       assert.is_true(programs.now() - before < 5, "registering")
       before = programs.now()
-      assert.is_true(session:run { "lua5.4", support.write(folder .. "/secondary.lua", [[
+      assert.is_true(session:run { support.LUA, support.write(support.join(folder, "secondary.lua"), [[
         local rm = require "restartmanager"
         local files = {}
         for i = 1, 100000 do
-          files[i] = ("%s/other/folder/file-%06d"):format(arg[1], i)
+          files[i] = ("%s%s%06d"):format(arg[1], arg[2], i)
         end
         assert(assert(rm.join()):register { files = files })
-      ]]), folder })
+      ]]), support.join(folder, "other"), support.join("", "file-") })
       assert.is_true(programs.now() - before < 5, "a secondary's registering")
       before = programs.now()
       local list = assert(session:list())

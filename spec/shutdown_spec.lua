@@ -19,7 +19,7 @@ describe("shutdown()", function()
   end)
 
   it("stops a holder by asking, and leaves strangers alone", function()
-    local holder, stranger = stop.hold(stage), support.hold("open", "/dev/null")
+    local holder, stranger = stop.hold(stage), support.hold("open", support.write(support.join(stage.folder, "other")))
     local report = assert(session:shutdown())
     assert.same({ holder.pid }, stop.pids(report.stopped))
     assert.same({ 0, 0, 0, 0 }, { #report.gone, #report.alive, #report.kept, #report.new })
@@ -70,7 +70,7 @@ describe("shutdown()", function()
 
   it("keeps what a no_shutdown filter names, by process and by program, the process first", function()
     local one, two = stop.hold(stage), stop.hold(stage)
-    assert(session:add_filter { exe = support.build .. "/holder", action = "no_shutdown" })
+    assert(session:add_filter { exe = support.program "holder", action = "no_shutdown" })
     assert(session:add_filter { process = two.pid, action = "no_restart" })
     local report = assert(session:shutdown())
     assert.same({ two.pid }, stop.pids(report.stopped))
@@ -82,8 +82,9 @@ describe("shutdown()", function()
 
   it("knows a filter's program by a link to it, too", function()
     local holder = stop.hold(stage)
-    os.execute(("ln -s %s %s/link"):format(support.quote(support.build .. "/holder"), stage.folder))
-    assert(session:add_filter { exe = stage.folder .. "/link", action = "no_shutdown" })
+    local link = support.join(stage.folder, "link")
+    support.sym_link(support.program "holder", link)
+    assert(session:add_filter { exe = link, action = "no_shutdown" })
     assert.same({ holder.pid }, stop.pids(assert(session:shutdown()).kept))
   end)
 
@@ -124,7 +125,7 @@ describe("shutdown()", function()
   it("asks parents before their children", function()
     local seen, parent = stop.recorder(), stop.hold(stage, "fork", "3")
     local children = {}
-    for pid in support.read(parent.out):gmatch("child (%d+)") do
+    for pid in parent:output():gmatch("child (%d+)") do
       children[#children + 1] = pid
     end
     assert.equal(3, #children)
@@ -134,14 +135,6 @@ describe("shutdown()", function()
       local asked = stop.position(seen.events, "ask " .. pid) or stop.position(seen.events, "stopped " .. pid)
       assert.is_true(first < asked)
     end
-  end)
-
-  it("wakes a stopped job so that it can obey", function()
-    local holder = stop.hold(stage, "stop")
-    assert.is_truthy(support.eventually(function()
-      return support.read("/proc/" .. holder.pid .. "/stat"):match("%) T ")
-    end))
-    assert.same({ holder.pid }, stop.pids(assert(session:shutdown { timeout = 5 }).stopped))
   end)
 
   it("waits for one that takes its time", function()
@@ -222,23 +215,6 @@ describe("shutdown()", function()
     assert(session:register { files = stage.folder, working_directories = true })
     assert.same({ shell.pid }, stop.pids(assert(session:shutdown { force = true, timeout = 2 }).stopped))
   end)
-
-  it("stops more holders than there are descriptors to hold them by", function()
-    local parent = stop.hold(stage, "fork", "59")
-    local script = [[
-      local rm = require "restartmanager"
-      local session = assert(rm.start { name = "few" })
-      session:register { files = arg[1] }
-      print(#assert(session:list()))
-      local report = assert(session:shutdown { force = true, timeout = 5 })
-      print(#report.stopped)
-      session:close { leave_stopped = true }
-    ]]
-    local path = support.write(stage.folder .. "/few.lua", script)
-    local command = ("ulimit -n 40; lua5.4 %s %s 2>&1"):format(path, support.quote(stage.file))
-    assert.equal("60\n60\n", (support.shell(command)))
-    assert.is_false(parent:alive())
-  end)
 end)
 
 describe("an installer that its own launcher started", function()
@@ -253,21 +229,26 @@ describe("an installer that its own launcher started", function()
     support.cleanup()
   end)
 
-  -- A launcher (a holder cannot run programs: a shell) that holds the file and runs the script; its output.
+  -- A launcher, a program of its own that runs the script and holds the file; what the script said.
   local function launch(script)
-    local path = support.write(stage.folder .. "/script.lua", script)
-    local launcher = support.write(stage.folder .. "/launcher.sh",
-      ("exec 9< %s\nlua5.4 %s %s > %s/out 2>&1 9<&-\n: > %s/launcher-went-on\n"):format(stage.file, path, stage.file,
-        stage.folder, stage.folder))
-    os.execute(("sh %s"):format(launcher))
+    local path = support.write(support.join(stage.folder, "script.lua"), "io.read()\n" .. script)
+    support.start_lua([[
+      local support = require "spec.support"
+      local file, path, out, went_on = ...
+      local program = support.start { support.LUA, path, file, out = out }
+      local held = assert(io.open(file)) -- later, so that the script does not inherit it
+      program:tell("go on\n")
+      program:close()
+      assert(held and support.write(went_on))
+    ]], stage.file, path, support.join(stage.folder, "out"), support.join(stage.folder, "launcher-went-on"))
     return support.eventually(function()
-      local file = io.open(stage.folder .. "/out")
-      local text = file and file:read("a")
-      if file then
-        file:close()
-      end
-      return text and text:find("end\n") and text
-    end)
+      local text = (support.contents(support.join(stage.folder, "out")) or ""):gsub("\r\n", "\n")
+      return text:find("end\n") and text
+    end, 2 * support.LIMIT)
+  end
+
+  local function went_on()
+    return support.exists(support.join(stage.folder, "launcher-went-on"))
   end
 
   it("does not stop the launcher", function()
@@ -282,7 +263,7 @@ describe("an installer that its own launcher started", function()
       print "end"
     ]]
     assert.equal("true\tcritical\tdetected_self\n350\nend\n", output)
-    assert.is_truthy(io.open(stage.folder .. "/launcher-went-on"))
+    assert.is_truthy(support.eventually(went_on))
   end)
 
   it("stops and restarts it if it was named as stoppable", function()
@@ -296,6 +277,6 @@ describe("an installer that its own launcher started", function()
       print "end"
     ]]
     assert.equal("1\ttrue\nend\n", output)
-    assert.is_nil(io.open(stage.folder .. "/launcher-went-on"))
+    assert.is_false(went_on())
   end)
 end)

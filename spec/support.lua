@@ -1,35 +1,29 @@
--- What the specs share: temporary folders, the `holder` program, waiting with a limit.
--- SPDX-License-Identifier: MIT
-local support = {}
+-- What the specs share on every system: temporary folders, the `holder` program, Lua programs, waiting with a limit.
+-- What differs from system to system is in spec/support_linux.lua and spec/support_windows.lua, and found here by the
+-- same names. SPDX-License-Identifier: MIT
+local support = require(package.config:sub(1, 1) == "\\" and "spec.support_windows" or "spec.support_linux")
 
 support.build = assert(os.getenv("RSM_BUILD"), "RSM_BUILD must name the build folder")
 support.source = os.getenv("RSM_SOURCE") or "."
 support.LIMIT = 5 -- seconds that anything may take
-
-function support.quote(text)
-  return "'" .. tostring(text):gsub("'", "'\\''") .. "'"
-end
-
--- Runs a shell command; its output, and whether it succeeded with how.
-function support.shell(command)
-  local pipe = assert(io.popen(command, "r"))
-  local output = pipe:read("a")
-  local ok, how, number = pipe:close()
-  return output, ok, how, number
-end
+support.on_windows = support.NAME == "windows"
 
 function support.read(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read("a")
-  file:close()
-  return text
+  return assert(support.contents(path), path .. ": cannot be read")
 end
 
-function support.write(path, text)
-  local file = assert(io.open(path, "wb"))
-  assert(file:write(text or ""))
-  assert(file:close())
-  return path
+-- A file's text, with line ends as Lua has them.
+function support.text(path)
+  return (support.read(path):gsub("\r\n", "\n"))
+end
+
+-- Is a file there?
+function support.exists(path)
+  return support.contents(path) ~= nil
+end
+
+function support.append(path, text)
+  return support.write(path, support.read(path) .. text)
 end
 
 -- The folder of lua.h that the module was built with.
@@ -39,94 +33,133 @@ end
 
 -- Calls what() until it is true, for at most `limit` seconds; returns its value.
 function support.eventually(what, limit)
-  local last = os.time() + (limit or support.LIMIT)
+  local last = support.now() + (limit or support.LIMIT)
   repeat
     local value = what()
     if value then
       return value
     end
-    os.execute("sleep 0.05")
-  until os.time() > last
+    support.sleep(support.on_windows and 0.02 or 0.05)
+  until support.now() > last
   return what()
 end
 
 -- ---- What a spec has made and must not leave behind ----
 
-local holders, folders = {}, {}
+local running, folders = {}, {}
 
 function support.folder()
-  local path = support.shell("mktemp -d"):gsub("\n$", "")
-  path = support.shell("realpath " .. support.quote(path)):gsub("\n$", "")
-  assert(path:match("^/.+/.+"), "no temporary folder")
+  local path = support.new_folder()
+  assert(path:match("^%a?:?[/\\].+[/\\].+"), "no temporary folder")
   folders[#folders + 1] = path
   return path
 end
 
-local Holder = {}
-Holder.__index = Holder
+-- A program that ends when its input does. `out` is where its output goes.
+local Program = {}
+Program.__index = Program
 
-function Holder:alive()
-  local file = io.open(("/proc/%d/stat"):format(self.pid), "rb")
-  local text = file and file:read("a")
-  if file then
-    file:close()
-  end
-  return text and not text:match("^.*%) [ZX]") and true or false
+function Program:output()
+  return (support.contents(self.out) or ""):gsub("\r\n", "\n"), nil
 end
 
--- Ends it by the end of its input; waits for it.
-function Holder:close()
-  if self.pipe then
-    self.pipe:close()
-    self.pipe = nil
+-- Waits until it has said something that matches; returns the captures.
+function Program:says(pattern)
+  local found = support.eventually(function()
+    local captures = table.pack(self:output():match(pattern))
+    return captures[1] and captures
+  end, 2 * support.LIMIT)
+  assert(found, ("it did not say %q but: %s"):format(pattern, self:output()))
+  return table.unpack(found, 1, found.n)
+end
+
+function Program:tell(text)
+  self.started:write(text)
+end
+
+function Program:alive()
+  return support.alive(self.pid)
+end
+
+-- Ends its input, waits for its end; returns what io.close says of it.
+function Program:close()
+  if self.started then
+    self.ended = table.pack(self.started:close())
+    self.started = nil
   end
+  return table.unpack(self.ended, 1, self.ended.n)
+end
+
+-- Takes care of what support.start_words, or on Linux support.start_line, has started.
+function support.keep(started, out)
+  local program = setmetatable({ started = started, out = out }, Program)
+  running[#running + 1] = program
+  return program
+end
+
+-- Starts a program: { PROGRAM, WORD... }, with what start_words knows besides.
+function support.start(words)
+  words.out = words.out or support.join(support.folder(), "out")
+  return support.keep(support.start_words(words), words.out)
+end
+
+-- Waits until a holder is ready, and knows its pid.
+function support.ready(holder)
+  holder.pid = math.tointeger((holder:says("ready (%d+)")))
+  return holder
 end
 
 -- Starts `holder` with these commands ("open", path, ...) and waits until it is ready.
 function support.hold(...)
-  local words = {}
-  for i, word in ipairs({ ... }) do
-    words[i] = support.quote(word)
-  end
-  local out = support.folder() .. "/out"
-  local program = support.quote(support.build .. "/holder")
-  local command = ("exec %s %s > %s 2>&1"):format(program, table.concat(words, " "), support.quote(out))
-  local holder = setmetatable({ pipe = assert(io.popen(command, "w")), out = out }, Holder)
-  holders[#holders + 1] = holder
-  local ready = support.eventually(function()
-    local file = io.open(out, "rb")
-    local pid = file and file:read("a"):match("ready (%d+)")
-    if file then
-      file:close()
-    end
-    return pid
-  end)
-  holder.pid = math.tointeger(ready)
-  assert(holder.pid, "holder: " .. support.read(out))
-  return holder
+  return support.ready(support.start { support.program "holder", ... })
 end
 
--- For after_each: ends every holder, removes every folder.
+-- Ends every program that was started.
+function support.end_programs()
+  for _, program in ipairs(running) do
+    program:close()
+  end
+  running = {}
+end
+
+-- For after_each: ends every program, removes every folder.
 function support.cleanup()
-  for _, holder in ipairs(holders) do
-    holder:close()
-  end
+  support.end_programs()
   for _, folder in ipairs(folders) do
-    os.execute("rm -rf -- " .. support.quote(folder))
+    support.remove_tree(folder)
   end
-  holders, folders = {}, {}
+  folders = {}
   collectgarbage()
+end
+
+-- ---- Lua programs ----
+
+local function lua_words(script, ...)
+  return { support.LUA, support.write(support.join(support.folder(), "script.lua"), script), ... }
 end
 
 -- A running Lua of its own; the file's text as script, the rest as its arguments. Returns its output and how it ended.
 function support.lua(script, ...)
-  local path = support.write(support.folder() .. "/script.lua", script)
-  local words = { "lua5.4", support.quote(path) }
-  for _, word in ipairs({ ... }) do
-    words[#words + 1] = support.quote(word)
-  end
-  return support.shell(table.concat(words, " ") .. " 2>&1")
+  return support.lua_with({}, script, ...)
 end
+
+-- The same with variables of the environment: NAME = value, or false: without it.
+function support.lua_with(set, script, ...)
+  local words = lua_words(script, ...)
+  words.set, words.limit = set, 6 * support.LIMIT
+  local program = support.start(words)
+  local ok, how, number = program:close()
+  return program:output(), ok, how, number
+end
+
+-- Starts one that is to end when its input does.
+function support.start_lua(script, ...)
+  local words = lua_words(script, ...)
+  words.limit = 6 * support.LIMIT
+  return support.start(words)
+end
+
+-- ---- Asserting ----
 
 -- The error that a call raises, as text.
 function support.raised(fn, ...)

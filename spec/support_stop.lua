@@ -7,7 +7,8 @@ local stop = {}
 -- A folder with a file to hold, a note of who started and was asked, and the flag whose removal ends every holder.
 function stop.stage()
   local folder = support.folder()
-  local stage = { folder = folder, file = folder .. "/file", note = folder .. "/note", flag = folder .. "/flag" }
+  local stage = { folder = folder, file = support.join(folder, "file"),
+    note = support.join(folder, "note"), flag = support.join(folder, "flag") }
   support.write(stage.file, "version 1")
   support.write(stage.flag)
   support.write(stage.note)
@@ -28,22 +29,14 @@ function stop.starts(stage)
   return pids
 end
 
-local function alive(pid)
-  local file = io.open(("/proc/%d/stat"):format(pid), "rb")
-  local text = file and file:read("a")
-  if file then
-    file:close()
-  end
-  return text ~= nil and not text:match("^.*%) [ZX]")
-end
-stop.alive = alive
+stop.alive = support.alive
 
 -- Ends what was started again, and waits until it has ended.
 function stop.strike(stage)
   os.remove(stage.flag)
   for _, pid in ipairs(stop.starts(stage)) do
     assert(support.eventually(function()
-      return not alive(pid)
+      return not stop.alive(pid)
     end), "a holder does not end")
   end
 end

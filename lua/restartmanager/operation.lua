@@ -32,7 +32,7 @@ local function step(op, seconds)
     tell(op, watch, on_event, event)
   end
   local progress = not watch.silent and watch.progress
-  if progress and (event or done) and percent > (watch.percent or -1) then
+  if progress and percent > (watch.percent or (event or done) and -1 or 0) then -- it may rise without an event
     watch.percent = percent
     tell(op, watch, progress, percent, watch.phase)
   end

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 
 #include "os/linux/capture.h"
+#include "os/linux/private_file.h"
 
 enum { USER = 4321, GROUP = 4322, NET_BIND = 10, NET_RAW = 13 };
 

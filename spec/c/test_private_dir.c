@@ -12,6 +12,7 @@
 #include "check.h"
 #include "os/clock.h"
 #include "os/linux/private.h"
+#include "os/linux/private_file.h"
 #include "own_folders.h"
 
 static const char HOME[] = "/run/restartmanager";

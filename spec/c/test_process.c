@@ -178,7 +178,7 @@ static void test_open__a_zombie_has_ended(void) {
     CHECK(!rsm__process_alive(process));
     CHECK_INT(try_open(*rsm__process_id(process)), RSM_NOT_FOUND);
     CHECK_INT(rsm__process_permit(process, NULL), RSM_NOT_FOUND);
-    CHECK_INT(rsm__process_ask(process, NULL), RSM_NOT_FOUND);
+    CHECK_INT(rsm__process_ask(process, NULL, 0, NULL), RSM_NOT_FOUND);
     CHECK_INT(rsm__process_kill(process, NULL), RSM_NOT_FOUND);
     CHECK_INT(rsm__process_facts_get(process, &arena, &facts, NULL), RSM_NOT_FOUND);
     if (!reaped) reap(pid);
@@ -226,7 +226,7 @@ static void test_alive__until_its_last_thread_has_ended(void) {
   CHECK_INT(state_of(pid), 'Z');
   CHECK(rsm__process_alive(process));
   CHECK_INT(rsm__process_facts_get(process, &arena, &facts, NULL), RSM_OK);
-  CHECK_INT(rsm__process_ask(process, NULL), RSM_OK);
+  CHECK_INT(rsm__process_ask(process, NULL, 0, NULL), RSM_OK);
   CHECK_INT(WTERMSIG(reap(pid)), SIGTERM);
 }
 
@@ -252,7 +252,7 @@ static void test_ask__ends_by_term(void) {
   pid_t pid = start(child_sleep, NULL);
   RSM_CLEAN_PROCESS rsm__process *process = open_pid(pid);
   CHECK_INT(rsm__process_permit(process, NULL), RSM_OK);
-  CHECK_INT(rsm__process_ask(process, NULL), RSM_OK);
+  CHECK_INT(rsm__process_ask(process, NULL, 0, NULL), RSM_OK);
   CHECK_INT(WTERMSIG(reap(pid)), SIGTERM);
 }
 
@@ -263,7 +263,7 @@ static void test_ask__wakes_a_stopped_job(void) {
   kill(pid, SIGSTOP);
   CHECK_INT(waitpid(pid, &status, WUNTRACED), pid);
   CHECK(WIFSTOPPED(status));
-  CHECK_INT(rsm__process_ask(process, NULL), RSM_OK);
+  CHECK_INT(rsm__process_ask(process, NULL, 0, NULL), RSM_OK);
   CHECK_INT(WTERMSIG(reap(pid)), SIGTERM);
 }
 
@@ -272,7 +272,7 @@ static void test_kill__ends_the_deaf(void) {
   pid_t pid = start(child_sleep, NULL);
   signal(SIGTERM, SIG_DFL);
   RSM_CLEAN_PROCESS rsm__process *process = open_pid(pid);
-  CHECK_INT(rsm__process_ask(process, NULL), RSM_OK);
+  CHECK_INT(rsm__process_ask(process, NULL, 0, NULL), RSM_OK);
   CHECK_INT(rsm__wait_any(&process, 1, rsm__clock_ms() + 50, NULL, NULL), 0);
   CHECK_INT(rsm__process_kill(process, NULL), RSM_OK);
   CHECK_INT(WTERMSIG(reap(pid)), SIGKILL);
@@ -302,7 +302,7 @@ static void test_ask__an_interactive_shell_obeys(void) {
   rsm__process_facts facts;
   CHECK_INT(rsm__process_facts_get(process, &arena, &facts, NULL), RSM_OK);
   CHECK(facts.has_terminal);
-  CHECK_INT(rsm__process_ask(process, NULL), RSM_OK);
+  CHECK_INT(rsm__process_ask(process, NULL, 0, NULL), RSM_OK);
   CHECK_INT(rsm__wait_any(&process, 1, rsm__clock_ms() + LONG_MS, NULL, NULL), 1);
   reap(pid);
   close(terminal);
@@ -491,7 +491,7 @@ static rsm_status ask_everything(const rsm__process *process) {
   size_t count;
   rsm_status status = rsm__process_facts_get(process, &arena, &facts, NULL);
   if (status == RSM_OK) status = rsm__process_ancestors(&arena, &ancestors, &count, NULL);
-  if (status == RSM_OK) status = rsm__service_of(process, &arena, &service, NULL);
+  if (status == RSM_OK) status = rsm__service_of(NULL, process, &arena, &service, NULL);
   return status;
 }
 
@@ -547,7 +547,7 @@ static void test_service__of_a_child_is_ours(void) {
   RSM_CLEAN_PROCESS rsm__process *process = open_pid(pid);
   RSM_CLEAN_ARENA rsm__arena arena = {0};
   rsm__service_place service;
-  CHECK_INT(rsm__service_of(process, &arena, &service, NULL), RSM_OK);
+  CHECK_INT(rsm__service_of(NULL, process, &arena, &service, NULL), RSM_OK);
   if (service.id.name) CHECK(service.carries_us);
   end(pid);
 }

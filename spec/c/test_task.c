@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "check.h"
 #include "os/clock.h"
+#include "os/linux/task_wake.h"
 #include "os/task.h"
 #include "os/wait.h"
 

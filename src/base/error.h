@@ -5,7 +5,10 @@
 
 #include "rsm.h"
 
-#if defined(__GNUC__)
+/* C's own formats everywhere (%zu, %lld): to gcc for Windows "printf" would mean what an old C runtime knows. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define RSM_PRINTF(text, first) __attribute__((__format__(__gnu_printf__, text, first)))
+#elif defined(__clang__)
 #define RSM_PRINTF(text, first) __attribute__((__format__(__printf__, text, first)))
 #else
 #define RSM_PRINTF(text, first)

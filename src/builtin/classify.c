@@ -70,6 +70,13 @@ static rsm_status set_service(const rsm__classifier *classifier, const rsm__serv
   return RSM_OK;
 }
 
+static rsm_app_type type_of(const rsm__process_facts *facts) {
+  if (facts->desktop_shell) return RSM_APP_EXPLORER;
+  if (facts->windows == RSM__WINDOW_MAIN) return RSM_APP_MAIN_WINDOW;
+  if (facts->windows == RSM__WINDOW_OTHER) return RSM_APP_OTHER_WINDOW;
+  return facts->has_terminal ? RSM_APP_CONSOLE : RSM_APP_UNKNOWN;
+}
+
 static rsm_status set_type(const rsm__classifier *classifier, const rsm__process *process, rsm__arena *arena,
                            rsm__subject *subject, rsm_error *reterr) {
   rsm_app *app = &subject->app;
@@ -78,18 +85,18 @@ static rsm_status set_type(const rsm__classifier *classifier, const rsm__process
     make_critical(app, RSM_REBOOT_DETECTED_SELF, "the installer itself, or what carries it");
     return RSM_OK;
   }
-  if (app->process.pid == 1 || facts->kernel_thread) {
+  if (app->process.pid == 1 || facts->kernel_thread || facts->system_core) {
     make_critical(app, RSM_REBOOT_CRITICAL_PROCESS, facts->session_core);
     return RSM_OK;
   }
   rsm__service_place place;
-  rsm_status status = rsm__service_of(process, arena, &place, reterr);
+  rsm_status status = rsm__service_of(classifier->groups->services, process, arena, &place, reterr);
   if (status == RSM_OK && place.id.name) status = set_service(classifier, &place, subject, reterr);
   if (status != RSM_OK || subject->service || app->type == RSM_APP_CRITICAL) return status;
   if (facts->session_core)
     make_critical(app, RSM_REBOOT_CRITICAL_PROCESS, facts->session_core);
   else
-    app->type = facts->has_terminal ? RSM_APP_CONSOLE : RSM_APP_UNKNOWN;
+    app->type = type_of(facts);
   return RSM_OK;
 }
 
@@ -118,7 +125,7 @@ static void set_permission(const rsm__process *process, rsm__subject *subject) {
   rsm_app *app = &subject->app;
   if (!subject->facts.same_namespaces) {
     app->reboot_reasons |= RSM_REBOOT_SESSION_MISMATCH;
-    if (!app->note) app->note = "it runs in another pid or user namespace";
+    if (!app->note) app->note = "it runs in another logon session or namespace";
   }
   if (rsm__process_permit(process, NULL) == RSM_ACCESS_DENIED) app->reboot_reasons |= RSM_REBOOT_PERMISSION_DENIED;
 }

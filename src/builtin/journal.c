@@ -13,10 +13,14 @@
 static const char NAME[] = "journal";
 enum { JOURNAL_LIMIT = 1 << 30, START_RECORD_LIMIT = 4096, RECORD_PLAN = 1, RECORD_FATE = 2 };
 
+void rsm__journal_close(rsm__journal *journal) {
+  journal->file = rsm__file_close(journal->file);
+}
+
 void rsm__journal_done(rsm__journal *journal) {
   rsm__arena_done(&journal->arena);
   rsm__free(journal->entries);
-  journal->file = rsm__file_close(journal->file);
+  rsm__journal_close(journal);
   *journal = (rsm__journal){0};
 }
 

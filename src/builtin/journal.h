@@ -59,6 +59,8 @@ typedef struct rsm__journal {
   rsm__file *file;
 } rsm__journal;
 
+/* Its file alone: nothing more is written, what is remembered can still be read. */
+void rsm__journal_close(rsm__journal *journal);
 void rsm__journal_done(rsm__journal *journal);
 /* Reads what is there; nothing there is an empty journal. Launch records (start-N) are taken into account: an entry
  * whose record is whole has been restarted. *ret_length: of the whole records. */

@@ -12,7 +12,7 @@
 enum { LOOKUP_LIMIT_MS = 2000, ADOPT_LOCK_MS = 15000 };
 
 static int preference(void) {
-  return 1;
+  return 10;
 }
 
 static bool available(rsm_error *reterr) {
@@ -200,6 +200,7 @@ static rsm_status end(void *state, rsm_end_how how, rsm_error *reterr) {
   rsm__builtin *session = state;
   rsm__writer_done(&session->writer);
   if (!session->primary) return RSM_OK;
+  rsm__journal_close(&session->journal); /* not every system lets a folder go while files in it are open */
   if (how == RSM_END_LEAVE_STOPPED || !rsm__journal_owes(&session->journal))
     return rsm__store_remove(&session->stored, reterr);
   session->owner.left = true;

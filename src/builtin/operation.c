@@ -1,7 +1,5 @@
 /* operation.c: an operation as core sees it: a task that is stepped, its events and its result.
  * SPDX-License-Identifier: MIT */
-#include <string.h>
-
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "builtin/affected.h"
@@ -48,6 +46,13 @@ static void set_task(rsm__builtin *session, rsm__task *task) {
   atomic_flag_clear(&session->task_lock);
 }
 
+/* Another operation may have begun since. */
+static void unset_task(rsm__builtin *session, const rsm__task *task) {
+  while (atomic_flag_test_and_set(&session->task_lock)) continue;
+  if (session->task == task) session->task = NULL;
+  atomic_flag_clear(&session->task_lock);
+}
+
 void rsm__operation_cancel(void *session_state) {
   rsm__builtin *session = session_state;
   while (atomic_flag_test_and_set(&session->task_lock)) continue;
@@ -68,20 +73,6 @@ static rsm_status check_state(const rsm__builtin *session, const rsm__op_request
   return RSM_OK;
 }
 
-/* What the caller may free once we have begun. */
-static rsm_status copy_confirmed(rsm__operation *op, const rsm_shutdown_options *options, rsm_error *reterr) {
-  size_t count = options->confirmed_count, service_count = options->confirmed_service_count;
-  rsm_process *processes = count ? rsm__arena_alloc(&op->arena, count * sizeof *processes) : NULL;
-  const char **services = service_count ? rsm__arena_alloc(&op->arena, service_count * sizeof *services) : NULL;
-  if ((count && !processes) || (service_count && !services)) return rsm__fail_memory(reterr);
-  if (count) memcpy(processes, options->confirmed, count * sizeof *processes);
-  for (size_t i = 0; i < service_count; i++)
-    if (!(services[i] = rsm__arena_strdup(&op->arena, options->confirmed_services[i]))) return rsm__fail_memory(reterr);
-  op->request.shutdown.confirmed = processes;
-  op->request.shutdown.confirmed_services = services;
-  return RSM_OK;
-}
-
 rsm_status rsm__operation_begin(void *state, const rsm__op_request *request, void **ret_op, rsm_error *reterr) {
   rsm__builtin *session = state;
   rsm_status status = check_state(session, request, reterr);
@@ -90,7 +81,7 @@ rsm_status rsm__operation_begin(void *state, const rsm__op_request *request, voi
   if (!op) return rsm__fail_memory(reterr);
   op->session = session;
   op->request = *request;
-  status = copy_confirmed(op, &request->shutdown, reterr);
+  status = rsm__op_request_keep(&op->request, &op->arena, reterr); /* the caller may free it once we have begun */
   if (status == RSM_OK) status = rsm__task_new(run, op, &op->task, reterr);
   if (status != RSM_OK) {
     free_operation(op);
@@ -108,7 +99,7 @@ rsm_status rsm__operation_step(void *state, uint32_t timeout_ms, rsm_event *ret_
   bool done = rsm__task_step(op->task, timeout_ms, &yielded);
   if (yielded) *ret_event = op->event;
   if (!done) return RSM_PENDING;
-  set_task(op->session, NULL); /* a late cancel must not reach a task that is about to be freed */
+  unset_task(op->session, op->task); /* a late cancel must not reach a task that is about to be freed */
   return RSM_OK;
 }
 
@@ -149,7 +140,7 @@ rsm_report *rsm__operation_take_report(void *state) {
 void rsm__operation_free(void *state) {
   rsm__operation *op = state;
   /* In a forked child nobody else is there to lock out, and who held the lock may not be there to let it go. */
-  if (op->session->owner_pid == rsm__process_self()) set_task(op->session, NULL);
+  if (op->session->owner_pid == rsm__process_self()) unset_task(op->session, op->task);
   op->task = rsm__task_free(op->task);
   free_operation(op);
 }

@@ -59,7 +59,7 @@ rsm_status rsm__member_reach(rsm__round *round, rsm__member *member, bool steal,
 }
 
 rsm_status rsm__member_ask(const rsm__round *round, const rsm__member *member, rsm_error *reterr) {
-  if (!is_service(member)) return rsm__process_ask(member->handle, reterr);
+  if (!is_service(member)) return rsm__process_ask(member->handle, NULL, 0, reterr);
   return ended_if_unknown(rsm__service_stop(round->op->services, &member->entry->service, reterr));
 }
 

@@ -112,9 +112,16 @@ rsm_status rsm__store_create(const rsm__owner *owner, rsm__stored *ret_stored, r
            (unsigned)owner->primary.pid, owner->primary.start_time, stored.key);
   status = rsm__dir_open(stored.place, name, true, &stored.dir, reterr); /* may have made it even if it failed */
   if (status == RSM_OK) status = write_owner(stored.dir, owner, reterr);
+  close_dir(&stored.dir);
   if (status == RSM_OK) status = rsm__dir_rename(stored.place, name, stored.key, reterr);
   if (status != RSM_OK) {
     rsm__dir_remove(stored.place, name, NULL);
+    return status;
+  }
+  /* Opened anew: not every system lets a folder go on by its handle when it has another name. */
+  status = rsm__dir_open(stored.place, stored.key, false, &stored.dir, reterr);
+  if (status != RSM_OK) {
+    rsm__dir_remove(stored.place, stored.key, NULL);
     return status;
   }
   *ret_stored = stored;
@@ -163,7 +170,11 @@ rsm_status rsm__store_remove(rsm__stored *stored, rsm_error *reterr) {
   rsm_status status = rsm__dir_rename(stored->place, stored->key, old, reterr);
   if (status == RSM_FILE_NOT_FOUND) return RSM_OK;
   /* Not renamed, it can perhaps be removed all the same: left there it would look alive as long as we are. */
-  return rsm__dir_remove(stored->place, status == RSM_OK ? old : stored->key, reterr);
+  if (status != RSM_OK) return rsm__dir_remove(stored->place, stored->key, reterr);
+  /* Renamed it has ended, for everybody. What cannot be removed now (on Windows: what a secondary still has open) is
+   * swept by the next session that starts. */
+  (void)rsm__dir_remove(stored->place, old, NULL);
+  return RSM_OK;
 }
 
 bool rsm__store_owner_alive(const rsm__owner *owner) {

@@ -18,6 +18,9 @@ typedef struct rsm__op_request {
   rsm_restart_options restart;
 } rsm__op_request;
 
+/* Copies into the arena what is `confirmed`, so that the request outlives begin. */
+rsm_status rsm__op_request_keep(rsm__op_request *request, rsm__arena *arena, rsm_error *reterr);
+
 typedef struct rsm__manager {
   const char *name;
   /* Among the managers that are available here, the one with the highest preference is the default. */
@@ -28,8 +31,9 @@ typedef struct rsm__manager {
   /* A variable of our environment; NULL if it is not set, or if we run with more rights than who set it. */
   const char *(*environment)(const char *name);
 
-  /* Make a session's state; ret_key gets 32 lower-case digits and a NUL. join, adopt: key is well-formed, lower case;
-   * RSM_CREDENTIAL_CONFLICT if this manager has no such session. */
+  /* Make a session's state; ret_key gets 32 hex digits and a NUL. RSM_NOT_SUPPORTED: an option asks for what this
+   * manager never does; another one is taken then, unless it was asked for by name. join, adopt: key is well-formed,
+   * lower case; RSM_CREDENTIAL_CONFLICT if this manager has no such session. */
   rsm_status (*start)(const rsm_start_options *options, void **ret_state, char *ret_key, rsm_error *reterr);
   rsm_status (*join)(const char *key, void **ret_state, rsm_error *reterr);
   rsm_status (*adopt)(const char *key, void **ret_state, rsm_error *reterr);

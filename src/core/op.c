@@ -1,4 +1,6 @@
 /* op.c: operations as callers see them, and the blocking forms: a loop over step. SPDX-License-Identifier: MIT */
+#include <string.h>
+
 #include "base/alloc.h"
 #include "base/error.h"
 #include "core/session.h"
@@ -11,6 +13,20 @@ struct rsm_op {
   unsigned percent;
   bool done;
 };
+
+rsm_status rsm__op_request_keep(rsm__op_request *request, rsm__arena *arena, rsm_error *reterr) {
+  rsm_shutdown_options *options = &request->shutdown;
+  size_t count = options->confirmed_count, service_count = options->confirmed_service_count;
+  rsm_process *processes = count ? rsm__arena_alloc(arena, count * sizeof *processes) : NULL;
+  const char **services = service_count ? rsm__arena_alloc(arena, service_count * sizeof *services) : NULL;
+  if ((count && !processes) || (service_count && !services)) return rsm__fail_memory(reterr);
+  if (count) memcpy(processes, options->confirmed, count * sizeof *processes);
+  for (size_t i = 0; i < service_count; i++)
+    if (!(services[i] = rsm__arena_strdup(arena, options->confirmed_services[i]))) return rsm__fail_memory(reterr);
+  options->confirmed = processes;
+  options->confirmed_services = services;
+  return RSM_OK;
+}
 
 static rsm_status begin(rsm_session *session, const rsm__op_request *request, rsm_op **ret_op, rsm_error *reterr) {
   rsm_status status = rsm__session_guard(session, true, reterr);

@@ -18,21 +18,26 @@ bool rsm_manager_known(const char *name) {
   return false;
 }
 
-static rsm_status choose_manager(const char *name, const rsm__manager **ret_manager, rsm_error *reterr) {
-  const rsm__manager *best = NULL;
-  if (name && !rsm_manager_known(name))
+static rsm_status find_named(const char *name, const rsm__manager **ret_manager, rsm_error *reterr) {
+  if (!rsm_manager_known(name))
     return rsm__fail(reterr, RSM_BAD_ARGUMENTS, name, "unknown manager; there are builtin, system and fake");
   for (const rsm__manager *const *m = rsm__managers; *m; m++) {
-    if (name && strcmp(name, (*m)->name) == 0) {
-      if (!(*m)->available(reterr)) return RSM_NOT_SUPPORTED;
-      *ret_manager = *m;
-      return RSM_OK;
-    }
-    if (!name && (*m)->available(NULL) && (!best || (*m)->preference() > best->preference())) best = *m;
+    if (strcmp(name, (*m)->name) != 0) continue;
+    if (!(*m)->available(reterr)) return RSM_NOT_SUPPORTED;
+    *ret_manager = *m;
+    return RSM_OK;
   }
-  if (!best) return rsm__fail(reterr, RSM_NOT_SUPPORTED, name, "this manager is not part of this build");
-  *ret_manager = best;
-  return RSM_OK;
+  return rsm__fail(reterr, RSM_NOT_SUPPORTED, name, "this manager is not part of this build");
+}
+
+/* The most preferred one that is available, of those that come after `last` (NULL: of all). NULL: none. */
+static const rsm__manager *find_next(const rsm__manager *last) {
+  const rsm__manager *best = NULL;
+  for (const rsm__manager *const *m = rsm__managers; *m; m++) {
+    if (last && (*m)->preference() >= last->preference()) continue;
+    if ((!best || (*m)->preference() > best->preference()) && (*m)->available(NULL)) best = *m;
+  }
+  return best;
 }
 
 static rsm_session *new_session(rsm_role role) {
@@ -49,21 +54,34 @@ static rsm_status check_start_options(const rsm_start_options *options, rsm_erro
   return RSM_OK;
 }
 
+/* With the manager that was asked for, else with the best one that can do what the options say. */
+static rsm_status start_with(const rsm_start_options *options, rsm_session *session, rsm_error *reterr) {
+  if (options->manager) {
+    rsm_status status = find_named(options->manager, &session->manager, reterr);
+    return status == RSM_OK ? session->manager->start(options, &session->state, session->key, reterr) : status;
+  }
+  session->manager = find_next(NULL);
+  if (!session->manager) return rsm__fail(reterr, RSM_NOT_SUPPORTED, NULL, "no manager works on this system");
+  for (;;) {
+    rsm_status status = session->manager->start(options, &session->state, session->key, reterr);
+    const rsm__manager *next = status == RSM_NOT_SUPPORTED ? find_next(session->manager) : NULL;
+    if (!next) return status;
+    session->manager = next;
+  }
+}
+
 rsm_status rsm_session_start(const rsm_start_options *options, rsm_session **ret_session, rsm_error *reterr) {
   static const rsm_start_options defaults;
   if (!options) options = &defaults;
-  const rsm__manager *manager;
   rsm_status status = check_start_options(options, reterr);
-  if (status == RSM_OK) status = choose_manager(options->manager, &manager, reterr);
   if (status != RSM_OK) return status;
   rsm_session *session = new_session(RSM_PRIMARY);
   if (!session) return rsm__fail_memory(reterr);
-  status = manager->start(options, &session->state, session->key, reterr);
+  status = start_with(options, session, reterr);
   if (status != RSM_OK) {
     rsm__free(session);
     return status;
   }
-  session->manager = manager;
   session->open = true;
   *ret_session = session;
   return RSM_OK;
@@ -86,11 +104,12 @@ static rsm_status enter(const char *key, bool adopt, rsm_session **ret_session, 
   rsm_session *session = new_session(adopt ? RSM_PRIMARY : RSM_SECONDARY);
   if (!session) return rsm__fail_memory(reterr);
   rsm_status status = RSM_CREDENTIAL_CONFLICT;
+  rsm__fail(reterr, status, NULL, "there is no session with that key");
   if (!normal_key(key, session->key))
     rsm__fail(reterr, status, NULL, "the session key is malformed: it has %d hex digits", RSM_KEY_LENGTH);
   else
     for (const rsm__manager *const *m = rsm__managers; *m && status == RSM_CREDENTIAL_CONFLICT; m++) {
-      if (!(*m)->available(reterr)) continue;
+      if (!(*m)->available(NULL)) continue; /* the others' words count */
       session->manager = *m;
       status = (adopt ? (*m)->adopt : (*m)->join)(session->key, &session->state, reterr);
     }

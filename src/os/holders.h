@@ -39,4 +39,9 @@ rsm_status rsm__holders_find(const rsm__target *targets, size_t count, rsm__look
 /* Which way the last listing of this process took: see rsm_scanner. */
 void rsm__holders_scanner(rsm_scanner_info *ret_info);
 
+/* The same of these processes alone; the others are not touched. only NULL: of all. */
+rsm_status rsm__holders_find_among(const rsm_process *only, size_t only_count, const rsm__target *targets, size_t count,
+                                   rsm__lookup *lookup, rsm__task *task, rsm__arena *arena, rsm__holders *ret_holders,
+                                   rsm_error *reterr);
+
 #endif

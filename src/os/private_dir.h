@@ -53,8 +53,4 @@ rsm__lock *rsm__lock_release(rsm__lock *lock);
 /* Unpredictable bytes from the system. */
 rsm_status rsm__random(void *bytes, size_t length, rsm_error *reterr);
 
-/* For os/<system>/launch only. */
-int rsm__file_descriptor(const rsm__file *file);
-int rsm__lock_descriptor(const rsm__lock *lock);
-
 #endif

@@ -1,4 +1,4 @@
-/* process.h: a process held by a handle (Linux: pidfd), what is known about it, and the three things done to it.
+/* process.h: a process held by a handle (Linux: a pidfd), what is known about it, and the three things done to it.
  *
  * The handle is opened first, then facts are read, then the handle is asked whether the process is still there: only
  * then do the facts belong to it. Everything that acts does so through the handle, never through a number.
@@ -34,26 +34,46 @@ void rsm__process_within(rsm__process *process, rsm__lookup *lookup, rsm__task *
 /* False from the moment that its last thread has ended, reaped or not. */
 bool rsm__process_alive(const rsm__process *process);
 
-/* May we signal it? RSM_ACCESS_DENIED; RSM_NOT_FOUND: it has ended. Sends nothing. */
+/* May we signal it, end it? RSM_ACCESS_DENIED; RSM_NOT_FOUND: it has ended. Sends nothing. */
 rsm_status rsm__process_permit(const rsm__process *process, rsm_error *reterr);
-/* Asks it to end: SIGHUP for an interactive shell (by its arguments: if they do not answer in time it is none), else
- * SIGTERM; then SIGCONT: a stopped job must wake to obey. */
-rsm_status rsm__process_ask(const rsm__process *process, rsm_error *reterr);
+/* Asks it to end, in two steps, and waits for neither: first whether it will (rsm__process_answer tells), then that it
+ * does (rsm__process_proceed), or not after all (rsm__process_withdraw, also implied by closing the handle).
+ * Windows: its windows are asked, and may refuse; a console's program gets a CTRL+C in the second step, if nobody but
+ * itself, its children and the company (who else is to be stopped) shares its console.
+ * Linux: the first step does all, and nobody can refuse: SIGHUP for an interactive shell (by its arguments: if they do
+ * not answer in time it is none), else SIGTERM; then SIGCONT: a stopped job must wake to obey.
+ * RSM_NOT_SUPPORTED: it has nothing that could be asked. RSM_ACCESS_DENIED, RSM_NOT_FOUND. */
+rsm_status rsm__process_ask(rsm__process *process, const rsm_process *company, size_t count, rsm_error *reterr);
+/* RSM_PENDING: it has not answered yet. RSM_OK: it will end. In words: RSM_FAIL_SHUTDOWN: it refuses; RSM_TIMEOUT: it
+ * does not answer; RSM_NOT_SUPPORTED: it cannot be asked, which may also come to light in the second step. */
+rsm_status rsm__process_answer(const rsm__process *process, rsm_error *reterr);
+void rsm__process_proceed(const rsm__process *process);
+void rsm__process_withdraw(const rsm__process *process);
 rsm_status rsm__process_kill(const rsm__process *process, rsm_error *reterr);
+
+/* Top-level windows of its own. */
+typedef enum rsm__window_kind {
+  RSM__WINDOW_NONE,
+  RSM__WINDOW_OTHER, /* none of them is seen and stands alone */
+  RSM__WINDOW_MAIN
+} rsm__window_kind;
 
 typedef struct rsm__process_facts {
   rsm_process parent;   /* pid 0: none that we can see */
   bool kernel_thread;   /* no program of its own */
-  bool same_namespaces; /* same pid and user namespace as ours (false: we cannot name it safely) */
+  bool system_core;     /* the whole system ends with it, whatever service it may be, too: session_core tells why */
+  bool same_namespaces; /* same pid and user namespace, or Windows session, as ours: else it is out of our reach */
   uint32_t uid;         /* effective */
   const char *user;
-  const char *name; /* never NULL: the program file's name, else the kernel's short name */
+  const char *name; /* never NULL: what its program calls itself (Windows), its file's name, the kernel's short name */
   const char *exe;  /* program file without " (deleted)"; NULL: not readable */
   const char *const *command;
   size_t command_count;
   int64_t started_at;
-  bool has_terminal;         /* has a controlling terminal */
-  const char *logon_session; /* logind's id from the cgroup or the audit session; NULL */
+  bool has_terminal; /* has a controlling terminal; Windows: is a console's program */
+  rsm__window_kind windows;
+  bool desktop_shell;        /* shows the desktop and its task bar */
+  const char *logon_session; /* logind's id from the cgroup or the audit session; Windows: the session's number; NULL */
   const char *session_core;  /* why it is part of the session's core ("the system message bus"); NULL: it is not */
 } rsm__process_facts;
 
@@ -74,14 +94,16 @@ rsm_status rsm__process_ancestors(rsm__arena *arena, const rsm_process **ret_anc
  * AT_SECURE). Borrowed from the environment: valid until that is changed. */
 const char *rsm__process_environment(const char *name);
 
-/* Marks of this boot and of our pid namespace: a record of another boot or namespace must never be taken for ours. */
+/* Marks of this boot and of our pid namespace: a record of another boot or namespace must never be taken for ours.
+ * Under Wine a boot is the life of the prefix' server. */
 typedef struct rsm__here {
   char boot[40];
   uint64_t pid_namespace;
 } rsm__here;
 rsm_status rsm__process_here(rsm__here *ret_here, rsm_error *reterr);
 
-/* How many process handles may be kept open at once: half of the descriptors that we may still open, at least 8. */
+/* How many process handles may be kept open at once: half of the descriptors that we may still open, at least 8;
+ * Windows: thousands. */
 size_t rsm__process_budget(void);
 
 #endif

@@ -10,29 +10,15 @@
 
 /* One service (or what starts one: a socket, a timer) of one manager. */
 typedef struct rsm__service_id {
-  const char *name;  /* the manager's full name for it: "nginx.service"; NULL: none */
-  bool user_manager; /* a user's manager, not the system's */
+  const char *name;  /* the manager's full name for it: "nginx.service" (Windows: "Spooler"); NULL: none */
+  bool user_manager; /* a user's manager, not the system's (Windows has only that) */
   uint32_t owner;    /* that user's uid; 0 for the system's */
 } rsm__service_id;
 
 bool rsm__service_id_equal(const rsm__service_id *a, const rsm__service_id *b);
-/* What people call it: "nginx" for "nginx" and "nginx.service", other names whole. A slice of the name, or in the
- * arena; NULL: out of memory. */
+/* What people call it: "nginx" for "nginx" and "nginx.service", other names whole. The name, or in the arena; NULL: out
+ * of memory. */
 const char *rsm__service_short_name(const char *name, rsm__arena *arena);
-
-/* ---- Which service runs a process ---- */
-
-typedef struct rsm__service_place {
-  rsm__service_id id; /* name NULL: none. What the process' own cgroup says: the manager is asked by inspect */
-  const char *group;  /* where its manager must say that its processes are, else it is another's (a container's) */
-  bool carries_us;    /* we are in it, too */
-} rsm__service_place;
-
-/* By the process' cgroup; no manager is asked. A process in a scope (a desktop application, a terminal's tab, a login)
- * belongs to none, and so does a desktop's application that was started as a service of its own (app-*.service that
- * is transient: inspect tells). Text in the arena. */
-rsm_status rsm__service_of(const rsm__process *process, rsm__arena *arena, rsm__service_place *ret_place,
-                           rsm_error *reterr);
 
 /* ---- Talking to the managers ---- */
 
@@ -42,6 +28,24 @@ typedef struct rsm__services rsm__services;
 /* The task (NULL: none) is borrowed: cancelling it ends waits, not single questions. */
 rsm_status rsm__services_new(rsm__task *task, rsm__services **ret_services, rsm_error *reterr);
 rsm__services *rsm__services_free(rsm__services *services); /* NULL-tolerant; returns NULL */
+
+/* ---- Which service runs a process ---- */
+
+typedef struct rsm__service_place {
+  rsm__service_id id; /* name NULL: none */
+  const char *group;  /* where its manager must say that its processes are, else it is another's (Linux: a container's
+                       * control group; Windows: the process itself, which may run other services besides) */
+  bool carries_us;    /* we are in it, too */
+} rsm__service_place;
+
+/* Linux: by the process' cgroup; no manager is asked. A process in a scope (a desktop application, a terminal's tab, a
+ * login) belongs to none, and so does a desktop's application that was started as a service of its own (app-*.service
+ * that is transient: inspect tells). Windows: by the manager's list, which `services` keeps. What its service has
+ * started is no part of the service there. Text in the arena. */
+rsm_status rsm__service_of(rsm__services *services, const rsm__process *process, rsm__arena *arena,
+                           rsm__service_place *ret_place, rsm_error *reterr);
+
+/* ---- Asking about services ---- */
 
 /* The service that people call `name`: of the system's manager, else of our own user's. An alias becomes the main name.
  * RSM_NOT_SUPPORTED: there is no manager here that could be asked. RSM_NO_SUCH_SERVICE: unknown, a template without an

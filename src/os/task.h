@@ -31,6 +31,5 @@ rsm__task *rsm__task_free(rsm__task *task);
 void rsm__task_yield(rsm__task *task);
 void rsm__task_checkpoint(rsm__task *task);
 bool rsm__task_cancelled(const rsm__task *task);
-int rsm__task_wake_fd(const rsm__task *task); /* for os/<system>/wait only: readable once it is cancelled */
 
 #endif

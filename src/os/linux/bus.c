@@ -19,6 +19,7 @@
 #include "os/linux/bus_user.h"
 #include "os/linux/fd.h"
 #include "os/linux/os_error.h"
+#include "os/linux/task_wake.h"
 
 static const char DESTINATION[] = "org.freedesktop.systemd1";
 static const char MANAGER_PATH[] = "/org/freedesktop/systemd1";

@@ -80,6 +80,18 @@ static rsm_status add_gaps(rsm__scan *scan, rsm_error *reterr) {
   return status;
 }
 
+/* A pid may be another process' by now. */
+static void keep_asked(rsm__findings *found, const rsm_process *only, size_t only_count) {
+  size_t kept = 0;
+  for (size_t i = 0; i < found->count; i++) {
+    bool asked = false;
+    for (size_t at = 0; at < only_count && !asked; at++)
+      asked = rsm_process_equal(&found->holders[i].process, &only[at]);
+    if (asked) found->holders[kept++] = found->holders[i];
+  }
+  found->count = kept;
+}
+
 static rsm_status finish(const rsm__findings *found, rsm__holders *ret_holders, rsm_error *reterr) {
   const rsm__holders result = {
       .holders = keep_array(found->arena, found->holders, found->count * sizeof *found->holders),
@@ -96,20 +108,29 @@ static void unref_scan(rsm__scan **scan) {
   rsm__scan_unref(*scan);
 }
 
-rsm_status rsm__holders_find(const rsm__target *targets, size_t count, rsm__lookup *lookup, rsm__task *task,
-                             rsm__arena *arena, rsm__holders *ret_holders, rsm_error *reterr) {
+rsm_status rsm__holders_find_among(const rsm_process *only, size_t only_count, const rsm__target *targets, size_t count,
+                                   rsm__lookup *lookup, rsm__task *task, rsm__arena *arena, rsm__holders *ret_holders,
+                                   rsm_error *reterr) {
   rsm__scan *fresh = rsm__calloc(1, sizeof *fresh);
   if (!fresh) return rsm__fail_memory(reterr);
   RSM_CLEAN(unref_scan) rsm__scan *scan = fresh;
   atomic_init(&scan->references, 1);
   pthread_mutex_init(&scan->mutex, NULL); /* cannot fail on Linux */
   scan->task = task;
+  scan->only = only;
+  scan->only_count = only_count;
   scan->found.arena = arena;
   scan->behind.arena = &scan->arena;
   rsm_status status = count > 0 ? rsm__targets_build(&scan->targets, targets, count, lookup, task, reterr) : RSM_OK;
   if (status == RSM_OK) status = add_gaps(scan, reterr);
-  if (status == RSM_OK && count > 0) status = rsm__scan_kernel(scan, reterr);
-  if (status == RSM_OK && count > 0) status = rsm__scan_bpf(scan, reterr);
+  if (status == RSM_OK && count > 0 && !only) status = rsm__scan_kernel(scan, reterr);
+  if (status == RSM_OK && count > 0 && !only) status = rsm__scan_bpf(scan, reterr);
   if (status == RSM_OK && count > 0) status = rsm__scan_processes(scan, reterr);
+  if (status == RSM_OK && only) keep_asked(&scan->found, only, only_count);
   return status == RSM_OK ? finish(&scan->found, ret_holders, reterr) : status;
+}
+
+rsm_status rsm__holders_find(const rsm__target *targets, size_t count, rsm__lookup *lookup, rsm__task *task,
+                             rsm__arena *arena, rsm__holders *ret_holders, rsm_error *reterr) {
+  return rsm__holders_find_among(NULL, 0, targets, count, lookup, task, arena, ret_holders, reterr);
 }

@@ -12,6 +12,7 @@
 
 #include "os/linux/fd.h"
 #include "os/linux/os_error.h"
+#include "os/linux/private_file.h"
 #include "os/linux/procfs.h"
 
 static const char USER_PATH[] = "PATH=/usr/local/bin:/usr/bin:/bin";

@@ -5,7 +5,7 @@
 #ifndef RSM_OS_LINUX_NAMED_H
 #define RSM_OS_LINUX_NAMED_H
 
-#include "os/linux/index.h"
+#include "base/index.h"
 #include "os/linux/lookup.h"
 #include "os/linux/mounts.h"
 

@@ -18,6 +18,7 @@
 #include "os/linux/fd.h"
 #include "os/linux/os_error.h"
 #include "os/linux/private.h"
+#include "os/linux/private_file.h"
 
 enum { LOCK_POLL_MS = 10, MAX_TEXT = 512 };
 

@@ -267,12 +267,28 @@ static bool is_interactive_shell(const rsm__process *process) {
   return rsm__shell_is_program(exe) && has_shell_arguments(process, &dir, exe);
 }
 
-rsm_status rsm__process_ask(const rsm__process *process, rsm_error *reterr) {
+rsm_status rsm__process_ask(rsm__process *process, const rsm_process *company, size_t count, rsm_error *reterr) {
+  (void)company;
+  (void)count;
   rsm_status status = send_signal(process, is_interactive_shell(process) ? SIGHUP : SIGTERM, reterr);
   if (status != RSM_OK) return status;
   /* It has been asked, whatever becomes of this one: it may have obeyed already, or does so when it wakes. */
   (void)send_signal(process, SIGCONT, NULL);
   return RSM_OK;
+}
+
+rsm_status rsm__process_answer(const rsm__process *process, rsm_error *reterr) {
+  (void)process;
+  (void)reterr;
+  return RSM_OK; /* a signal needs nobody's consent */
+}
+
+void rsm__process_proceed(const rsm__process *process) {
+  (void)process;
+}
+
+void rsm__process_withdraw(const rsm__process *process) {
+  (void)process; /* too late */
 }
 
 /* ---- Ourselves --------------------------------------------------------------------------------------------------- */

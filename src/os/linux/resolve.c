@@ -17,7 +17,7 @@
 
 #include "base/cleanup.h"
 #include "os/linux/fd.h"
-#include "os/linux/index.h"
+#include "base/index.h"
 #include "os/linux/lookup.h"
 
 enum { MOST_LINKS = 40 };

@@ -26,6 +26,8 @@ typedef struct rsm__findings {
 typedef struct rsm__scan {
   atomic_uint references;
   rsm__targets targets;
+  const rsm_process *only; /* the caller's: nobody but these; NULL: all. Not read by the threads */
+  size_t only_count;
   uint32_t *pids; /* ascending */
   size_t pid_count;
   bool hinted; /* only who has hints is looked at */

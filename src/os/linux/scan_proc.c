@@ -239,13 +239,19 @@ static bool is_still(const rsm_process *known) {
          stat.start_time == known->start_time;
 }
 
+static bool is_wanted_pid(const rsm__scan *scan, uint32_t pid) {
+  for (size_t i = 0; i < scan->only_count; i++)
+    if (scan->only[i].pid == pid) return true;
+  return !scan->only;
+}
+
 /* Those at which threads of earlier listings still hang are not asked again. */
 static rsm_status skip_stalled(rsm__scan *scan, rsm_error *reterr) {
   rsm_process stalled;
   rsm_status status = RSM_OK;
   for (size_t i = 0; status == RSM_OK && rsm__lookup_stalled_at(scan->targets.lookup, i, &stalled); i++) {
     RSM_CLEAN(rsm__looked_done) rsm__looked p = {.pid = stalled.pid, .dir = -1};
-    if (!is_still(&stalled) || !describe_silent(&p, &stalled)) continue;
+    if (!is_wanted_pid(scan, p.pid) || !is_still(&stalled) || !describe_silent(&p, &stalled)) continue;
     drop_pid(scan, p.pid);
     status = rsm__findings_add_unreadable(&scan->found, &p.refusal, reterr);
   }
@@ -313,6 +319,13 @@ static rsm_status list_hinted(const rsm__hints *hints, rsm__numbers *pids, rsm_e
   return RSM_OK;
 }
 
+static void keep_wanted(rsm__scan *scan) {
+  size_t kept = 0;
+  for (size_t i = 0; i < scan->pid_count; i++)
+    if (is_wanted_pid(scan, scan->pids[i])) scan->pids[kept++] = scan->pids[i];
+  scan->pid_count = kept;
+}
+
 static rsm_status list_processes(rsm__scan *scan, rsm_error *reterr) {
   RSM_CLEAN(rsm__numbers_done) rsm__numbers pids = {0};
   rsm_status status =
@@ -322,6 +335,7 @@ static rsm_status list_processes(rsm__scan *scan, rsm_error *reterr) {
   scan->pids = pids.items;
   scan->pid_count = pids.count;
   pids = (rsm__numbers){0};
+  keep_wanted(scan);
   status = skip_stalled(scan, reterr);
   scan->end = scan->pid_count;
   return status;

@@ -92,8 +92,9 @@ rsm_status rsm__unit_of_group(const char *group, rsm__arena *arena, rsm__unit *r
   return RSM_OK;
 }
 
-rsm_status rsm__service_of(const rsm__process *process, rsm__arena *arena, rsm__service_place *ret_place,
-                           rsm_error *reterr) {
+rsm_status rsm__service_of(rsm__services *services, const rsm__process *process, rsm__arena *arena,
+                           rsm__service_place *ret_place, rsm_error *reterr) {
+  (void)services;
   RSM_CLEAN_FD int dir = -1;
   rsm_status status = rsm__process_open_proc(process, &dir, reterr);
   if (status != RSM_OK) return status;

@@ -6,7 +6,7 @@
 
 #include "base/buffer.h"
 #include "os/holders.h"
-#include "os/linux/index.h"
+#include "base/index.h"
 #include "os/linux/lookup.h"
 #include "os/linux/mounts.h"
 #include "os/linux/tree.h"

@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "os/linux/fd.h"
 #include "os/linux/os_error.h"
+#include "os/linux/task_wake.h"
 
 enum task_state {
   TASK_NEW,        /* the thread waits for the first step */

@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "os/clock.h"
 #include "os/linux/process_handle.h"
+#include "os/linux/task_wake.h"
 
 enum { TICK_MS = 20 };
 

@@ -1,0 +1,68 @@
+# The tests of Linux.
+
+# Where tests cannot have mounts of their own (an ordinary user's, in a chroot) they share the user's folder of sessions:
+# then they run one after the other.
+execute_process(COMMAND unshare --mount true RESULT_VARIABLE no_mounts OUTPUT_QUIET ERROR_QUIET)
+if(NOT no_mounts STREQUAL "0")
+  set(RSM_ONE_STORE ON)
+endif()
+
+file(GLOB test_sources CONFIGURE_DEPENDS spec/c/test_*.c)
+rsm_add_test_programs(${test_sources})
+
+# test_scan and test_stalled make processes hang. Whoever lists all processes beside them gives up a thread on each, which
+# owns memory until it returns: the other two count what memory is in use.
+foreach(name IN ITEMS test_holders test_scan test_session_memory test_stalled)
+  set_property(TEST ${name} APPEND PROPERTY RESOURCE_LOCK hanging_processes)
+endforeach()
+
+# These once more, each under a systemd of its own; skipped where there can be none.
+foreach(name IN ITEMS test_bus test_scope test_service test_service_rights test_service_start)
+  rsm_add_test(${name}_in_systemd tools/in-systemd env ${test_environment} $<TARGET_FILE:${name}>)
+  set_tests_properties(${name}_in_systemd PROPERTIES SKIP_RETURN_CODE 125)
+endforeach()
+
+# The system calls that test_faults makes fail: the linker leads them to its own functions.
+set(faulty eventfd fchmod fchmodat fcntl fdatasync fdopendir flock fopen fstat fstatat fstatfs fsync ftruncate getcwd
+  getdents64 getrandom getxattr isatty lstat mkdirat nanosleep open openat opendir poll pread pthread_create read readdir
+  readlink readlinkat recv renameat send socketpair stat statx syscall unlinkat waitid write)
+list(TRANSFORM faulty PREPEND "-Wl,--wrap=")
+target_sources(test_faults PRIVATE spec/c/faults.c)
+target_link_options(test_faults PRIVATE ${faulty})
+
+# The fixture program: never sanitized, and static, so that neither a sanitizer's library nor one that is preloaded
+# into the tests' Lua shows up among what it holds.
+add_executable(holder spec/c/holder.c)
+target_link_libraries(holder PRIVATE rsm_warnings Threads::Threads)
+target_link_options(holder PRIVATE -static)
+
+# Another one, which gives a pid away twice and asks the library itself who has it.
+add_executable(recycle spec/c/recycle.c)
+target_link_libraries(recycle PRIVATE rsm rsm_flags)
+
+# A polkit agent that says whether it was asked, where libsystemd can be linked; never sanitized, either.
+find_path(SYSTEMD_INCDIR systemd/sd-bus.h)
+find_library(SYSTEMD_LIBRARY systemd)
+if(SYSTEMD_INCDIR AND SYSTEMD_LIBRARY)
+  add_executable(agent spec/c/agent.c)
+  target_include_directories(agent SYSTEM PRIVATE "${SYSTEMD_INCDIR}")
+  target_link_libraries(agent PRIVATE rsm_warnings "${SYSTEMD_LIBRARY}")
+endif()
+
+# These bring an interpreter of their own, where the others need none.
+find_library(LUA_LIBRARY NAMES lua5.4 lua54 lua-5.4)
+if(TARGET restartmanager_core AND LUA_LIBRARY)
+  foreach(name IN ITEMS lua_ladder lua_threads)
+    add_executable(${name} spec/c/${name}.c)
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/spec")
+    target_include_directories(${name} SYSTEM PRIVATE "${LUA_INCDIR}")
+    target_link_libraries(${name} PRIVATE rsm_flags Threads::Threads "${LUA_LIBRARY}")
+    add_dependencies(${name} restartmanager_core)
+    rsm_add_test(${name} $<TARGET_FILE:${name}>)
+  endforeach()
+endif()
+
+if(RSM_SANITIZE)
+  add_library(preload_once MODULE spec/c/preload_once.c)
+  target_link_libraries(preload_once PRIVATE rsm_warnings)
+endif()

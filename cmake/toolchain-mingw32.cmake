@@ -1,0 +1,3 @@
+# For 32-bit Windows, built with mingw-w64 on another system. SPDX-License-Identifier: MIT
+set(CMAKE_SYSTEM_PROCESSOR i686)
+include("${CMAKE_CURRENT_LIST_DIR}/toolchain-mingw.cmake")

@@ -1,0 +1,26 @@
+/* launch_hooks.h: where a test ends the starter, to see that the record and the world still agree.
+ * SPDX-License-Identifier: MIT */
+#ifndef RSM_OS_WINDOWS_LAUNCH_HOOKS_H
+#define RSM_OS_WINDOWS_LAUNCH_HOOKS_H
+
+enum {
+  RSM__HOOK_CREATED,  /* suspended, in the job that ends it with us */
+  RSM__HOOK_INTENDED, /* the record names it and us */
+  RSM__HOOK_FREED,    /* the job does not end it any more */
+  RSM__HOOK_DECIDED,  /* the record is complete */
+  RSM__HOOK_RESUMED,
+  RSM__HOOK_COUNT
+};
+
+#ifdef RSM_TEST_HOOKS
+extern void (*rsm__launch_hook_function)(int hook); /* NULL: nothing happens */
+static inline void rsm__launch_hook(int hook) {
+  if (rsm__launch_hook_function) rsm__launch_hook_function(hook);
+}
+#else
+static inline void rsm__launch_hook(int hook) {
+  (void)hook;
+}
+#endif
+
+#endif

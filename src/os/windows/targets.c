@@ -1,0 +1,300 @@
+/* targets.c: see targets.h. SPDX-License-Identifier: MIT
+ *
+ * call                | purpose                       | blocks on
+ * rsm__lookup_places  | what the paths lead to        | the lookup's limit, once a drive or share
+ * rsm__trees_walk     | what the directories hold     | the same
+ * rsm__letters_read   | the drive letters             | nothing
+ */
+#include "os/windows/targets.h"
+
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "os/windows/os_error.h"
+#include "os/windows/wide.h"
+
+static bool same_id(const rsm__file_id *a, const rsm__file_id *b) {
+  return a->volume == b->volume && a->index == b->index;
+}
+
+static uint64_t hash_id(const rsm__file_id *id) {
+  return rsm__hash_numbers(id->volume, id->index);
+}
+
+static bool has_target(const rsm__targets *t, const rsm__target_file *file) {
+  uint32_t i = rsm__index_first(&t->by_identity, hash_id(&file->id));
+  for (; i != RSM_INDEX_END; i = rsm__index_next(&t->by_identity, i))
+    if (same_id(&t->files[i].id, &file->id) && t->files[i].target == file->target) return true;
+  return false;
+}
+
+/* Each identity once a target: a second hard link in a tree adds nothing. */
+static bool add_file(rsm__targets *t, const rsm__target_file *file) {
+  if (has_target(t, file)) return true;
+  size_t count = t->by_identity.count;
+  if (rsm__grow(&t->files, &t->file_capacity, count + 1, sizeof *t->files) < 0) return false;
+  t->files[count] = *file;
+  return rsm__index_add(&t->by_index, rsm__hash_numbers(0, file->id.index)) &&
+         rsm__index_add(&t->by_identity, hash_id(&file->id));
+}
+
+/* Fills t->name. RSM_BAD_ARGUMENTS: the text is no path. */
+static rsm_status set_name(rsm__targets *t, const char *text) {
+  RSM_CLEAN_WIDE wide = NULL;
+  rsm_status status = rsm__wide_new(text, &wide, NULL);
+  if (status != RSM_OK) return status;
+  return rsm__name_set(&t->name, &t->letters, wide, wcslen(wide)) ? RSM_OK : RSM_OUT_OF_MEMORY;
+}
+
+static uint64_t hash_key(const wchar_t *key, size_t length) {
+  return rsm__hash_text((const char *)key, length * sizeof *key);
+}
+
+static bool add_name(rsm__targets *t, uint32_t target, const char *text, bool tree) {
+  rsm_status status = set_name(t, text);
+  if (status != RSM_OK) return status == RSM_BAD_ARGUMENTS;
+  const wchar_t *key = rsm__name_key(&t->name);
+  size_t length = rsm__name_length(&t->name), count = t->by_name.count;
+  while (length > 0 && key[length - 1] == L'\\') length--;
+  if (rsm__name_is_remote(&t->name)) t->has_remote = true;
+  uint64_t hash = hash_key(key, length);
+  for (uint32_t i = rsm__index_first(&t->by_name, hash); i != RSM_INDEX_END; i = rsm__index_next(&t->by_name, i))
+    if (t->names[i].target == target && t->names[i].length == length && wmemcmp(t->names[i].key, key, length) == 0) {
+      t->names[i].tree |= tree;
+      return true;
+    }
+  wchar_t *kept = rsm__arena_alloc(&t->arena, (length + 1) * sizeof *kept);
+  if (!kept || rsm__grow(&t->names, &t->name_capacity, count + 1, sizeof *t->names) < 0) return false;
+  memcpy(kept, key, length * sizeof *kept);
+  t->names[count] = (rsm__target_name){.key = kept, .length = length, .target = target, .tree = tree};
+  return rsm__index_add(&t->by_name, hash);
+}
+
+static bool add_gap(rsm__targets *t, const char *path, const char *reason) {
+  rsm__trees *trees = &t->trees;
+  if (rsm__grow(&trees->gaps, &trees->gap_capacity, trees->gap_count + 1, sizeof *trees->gaps) < 0) return false;
+  trees->gaps[trees->gap_count++] = (rsm__tree_gap){.path = path, .reason = reason};
+  return true;
+}
+
+/* A path that we may not look at is told, though its name may still find it; one that does not exist, or is no path,
+ * has nothing to tell. */
+static bool add_refused(rsm__targets *t, uint32_t target, const rsm__place *place) {
+  if (place->deleted || rsm__windows_status(place->error) == RSM_FILE_NOT_FOUND) return true;
+  rsm_error error = {0};
+  rsm__fail_windows(&error, place->error, NULL, NULL);
+  const char *words = rsm__arena_strdup(&t->trees.arena, error.os_text);
+  return words && add_gap(t, t->items[target].path, words);
+}
+
+/* One registered path (or its real path of then) as an identity and a name. */
+static bool add_place(rsm__targets *t, uint32_t target, const rsm__place *place) {
+  if (!place->real) return add_gap(t, t->items[target].path, "did not answer in time");
+  bool tree = place->error != 0 || place->directory;
+  if (tree) t->has_directories = true;
+  if (!add_name(t, target, place->real, tree)) return false;
+  if (place->error != 0) {
+    if (place->deleted || rsm__windows_status(place->error) != RSM_FILE_NOT_FOUND) t->has_closed = true;
+    return add_refused(t, target, place);
+  }
+  if (!place->has_id) return true;
+  const rsm__target_file file = {
+      .id = place->id, .target = target, .directory = place->directory, .folder = "", .name = ""};
+  return add_file(t, &file);
+}
+
+static bool add_trees(rsm__targets *t) {
+  for (size_t i = 0; i < t->trees.count; i++) {
+    const rsm__tree_file *found = &t->trees.files[i];
+    const rsm__target_file file = {.id = found->id,
+                                   .target = found->target,
+                                   .directory = found->directory,
+                                   .folder = found->folder,
+                                   .name = found->name};
+    if (!add_file(t, &file)) return false;
+  }
+  return true;
+}
+
+/* A real path of then that is neither the registered text nor where that leads now needs a look of its own. */
+static bool has_other_real(const rsm__targets *t, size_t i) {
+  const char *real = t->items[i].real, *now = t->now.items[i].real;
+  return real && real[0] && strcmp(real, t->items[i].path) != 0 && !(now && strcmp(real, now) == 0);
+}
+
+/* Two installers may register one path: it is one resource. */
+static bool find_firsts(rsm__targets *t) {
+  RSM_CLEAN(rsm__index_done) rsm__index by_text = {0};
+  t->firsts = rsm__malloc(t->count * sizeof *t->firsts);
+  if (!t->firsts) return false;
+  for (size_t i = 0; i < t->count; i++) {
+    const char *path = t->items[i].path;
+    uint64_t hash = rsm__hash_text(path, strlen(path));
+    uint32_t other = rsm__index_first(&by_text, hash);
+    while (other != RSM_INDEX_END && strcmp(t->items[other].path, path) != 0) other = rsm__index_next(&by_text, other);
+    t->firsts[i] = other == RSM_INDEX_END ? (uint32_t)i : t->firsts[other];
+    if (!rsm__index_add(&by_text, hash)) return false;
+  }
+  return true;
+}
+
+static rsm_status look_at_paths(rsm__targets *t, uint32_t **ret_others, rsm_error *reterr) {
+  RSM_CLEAN_FREE const char **paths = rsm__malloc(t->count * sizeof *paths);
+  RSM_CLEAN_FREE uint32_t *others = rsm__malloc(t->count * sizeof *others);
+  if (!paths || !others) return rsm__fail_memory(reterr);
+  for (size_t i = 0; i < t->count; i++) paths[i] = t->items[i].path;
+  rsm_status status = rsm__lookup_places(t->lookup, paths, t->count, t->task, &t->now, reterr);
+  size_t count = 0;
+  for (size_t i = 0; i < t->count && status == RSM_OK; i++) {
+    if (!has_other_real(t, i)) continue;
+    paths[count] = t->items[i].real;
+    others[count++] = t->firsts[i];
+  }
+  if (status == RSM_OK && count > 0) status = rsm__lookup_places(t->lookup, paths, count, t->task, &t->real, reterr);
+  if (status != RSM_OK) return status;
+  *ret_others = others;
+  others = NULL;
+  return RSM_OK;
+}
+
+static bool add_paths(rsm__targets *t, const uint32_t *others) {
+  for (size_t i = 0; i < t->count; i++) {
+    const rsm__place *place = &t->now.items[i];
+    if (t->firsts[i] != i) continue;
+    if (!add_place(t, (uint32_t)i, place) ||
+        !add_name(t, (uint32_t)i, t->items[i].path, place->error != 0 || place->directory))
+      return false;
+  }
+  for (size_t i = 0; others && i < t->real.count;
+       i++) /* that it did not answer was said of the path itself, or is of the past */
+    if (t->real.items[i].real && !add_place(t, others[i], &t->real.items[i])) return false;
+  return true;
+}
+
+static size_t find_roots(const rsm__targets *t, const rsm__places *places, const uint32_t *others,
+                         rsm__tree_root *roots, size_t count) {
+  for (size_t i = 0; i < places->count; i++) {
+    const rsm__place *place = &places->items[i];
+    uint32_t target = others ? others[i] : (uint32_t)i;
+    if (!place->real || !place->has_id || !place->directory || t->firsts[target] != target) continue;
+    roots[count++] =
+        (rsm__tree_root){.target = target, .real = place->real, .path = t->items[target].path, .id = place->id};
+  }
+  return count;
+}
+
+static rsm_status walk_trees(rsm__targets *t, const uint32_t *others, rsm_error *reterr) {
+  RSM_CLEAN_FREE rsm__tree_root *roots = rsm__malloc((t->now.count + t->real.count) * sizeof *roots);
+  if (!roots) return rsm__fail_memory(reterr);
+  size_t count = find_roots(t, &t->now, NULL, roots, 0);
+  count = find_roots(t, &t->real, others, roots, count);
+  return rsm__trees_walk(t->lookup, roots, count, t->task, &t->trees, reterr);
+}
+
+static bool copy_items(rsm__targets *t, const rsm__target *items, size_t count) {
+  t->items = rsm__arena_alloc(&t->arena, count * sizeof *t->items);
+  t->given = rsm__arena_alloc(&t->arena, count * sizeof *t->given);
+  if (!t->items || !t->given) return false;
+  for (; t->count < count; t->count++) {
+    const rsm__target *from = &items[t->count];
+    rsm__target *to = &t->items[t->count];
+    t->given[t->count] = from->path;
+    to->path = rsm__arena_strdup(&t->arena, from->path);
+    to->real = from->real && strcmp(from->real, from->path) == 0 ? to->path : rsm__arena_strdup(&t->arena, from->real);
+    if (!to->path || (from->real && !to->real)) return false;
+  }
+  return true;
+}
+
+rsm_status rsm__targets_build(rsm__targets *t, const rsm__target *items, size_t count, rsm__lookup *lookup,
+                              rsm__task *task, rsm_error *reterr) {
+  RSM_CLEAN_FREE uint32_t *others = NULL;
+  *t = (rsm__targets){.lookup = lookup, .task = task};
+  if (!copy_items(t, items, count) || !find_firsts(t)) return rsm__fail_memory(reterr);
+  rsm__letters_read(&t->letters);
+  rsm_status status = look_at_paths(t, &others, reterr);
+  if (status == RSM_OK) status = walk_trees(t, others, reterr);
+  if (status != RSM_OK) return status;
+  return add_paths(t, others) && add_trees(t) ? RSM_OK : rsm__fail_memory(reterr);
+}
+
+void rsm__targets_done(rsm__targets *t) {
+  rsm__free(t->firsts);
+  rsm__free(t->files);
+  rsm__free(t->names);
+  rsm__index_done(&t->by_identity);
+  rsm__index_done(&t->by_index);
+  rsm__index_done(&t->by_name);
+  rsm__places_done(&t->now);
+  rsm__places_done(&t->real);
+  rsm__trees_done(&t->trees);
+  rsm__name_done(&t->name);
+  rsm__arena_done(&t->arena);
+}
+
+/* ---- Questions ---- */
+
+static void add_match(rsm__matches *matches, rsm__match match) {
+  if (rsm__grow(&matches->items, &matches->capacity, matches->count + 1, sizeof match) < 0) {
+    matches->failed = true;
+    return;
+  }
+  matches->items[matches->count++] = match;
+}
+
+bool rsm__targets_has_index(const rsm__targets *t, uint64_t index) {
+  uint32_t i = rsm__index_first(&t->by_index, rsm__hash_numbers(0, index));
+  while (i != RSM_INDEX_END && t->files[i].id.index != index) i = rsm__index_next(&t->by_index, i);
+  return i != RSM_INDEX_END;
+}
+
+static rsm__match match_of(const rsm__target_file *file) {
+  return (rsm__match){.target = file->target, .folder = file->folder, .name = file->name};
+}
+
+void rsm__targets_match_identity(const rsm__targets *t, const rsm__file_id *id, rsm__matches *matches) {
+  matches->count = 0;
+  uint32_t i = rsm__index_first(&t->by_identity, hash_id(id));
+  for (; i != RSM_INDEX_END; i = rsm__index_next(&t->by_identity, i))
+    if (same_id(&t->files[i].id, id)) add_match(matches, match_of(&t->files[i]));
+  if (id->volume != 0 || matches->count > 0) return;
+  i = rsm__index_first(&t->by_index, rsm__hash_numbers(0, id->index));
+  for (; i != RSM_INDEX_END; i = rsm__index_next(&t->by_index, i))
+    if (t->files[i].id.index == id->index) add_match(matches, match_of(&t->files[i]));
+}
+
+void rsm__targets_match_name(const rsm__targets *t, const rsm__name *name, rsm__matches *matches) {
+  const wchar_t *key = rsm__name_key(name), *plain = rsm__name_plain(name);
+  size_t length = rsm__name_length(name);
+  while (length > 0 && key[length - 1] == L'\\') length--;
+  matches->count = 0;
+  for (size_t end = 1; end <= length; end++) {
+    if (end < length && key[end] != L'\\') continue;
+    uint64_t hash = hash_key(key, end);
+    for (uint32_t i = rsm__index_first(&t->by_name, hash); i != RSM_INDEX_END; i = rsm__index_next(&t->by_name, i)) {
+      const rsm__target_name *own = &t->names[i];
+      if (own->length != end || wmemcmp(own->key, key, end) != 0 || (end < length && !own->tree)) continue;
+      add_match(matches, (rsm__match){.target = own->target, .rest = plain + (end < length ? end + 1 : length)});
+    }
+  }
+}
+
+static const char *join_path(rsm__arena *arena, const char *base, const char *folder, const char *name) {
+  size_t at = strlen(base), below = strlen(folder), last = strlen(name);
+  char *path = rsm__arena_alloc(arena, at + below + last + 3);
+  if (!path) return NULL;
+  memcpy(path, base, at);
+  if ((below > 0 || last > 0) && path[at - 1] != '\\') path[at++] = '\\';
+  memcpy(path + at, folder, below);
+  at += below;
+  if (below > 0 && last > 0) path[at++] = '\\';
+  memcpy(path + at, name, last);
+  return path; /* arenas are zeroed */
+}
+
+const char *rsm__match_path(const rsm__targets *t, const rsm__match *match, rsm__arena *arena) {
+  const char *base = t->items[match->target].path;
+  if (!match->rest) return join_path(arena, base, match->folder, match->name);
+  RSM_CLEAN_FREE char *rest = rsm__narrow_new(match->rest, wcslen(match->rest));
+  return rest ? join_path(arena, base, rest, "") : NULL;
+}
