@@ -1,6 +1,7 @@
 # Everything that is built and run for tests only. Every spec/c/test_*.c is a program and a test of its own.
 set(test_environment "RSM_BUILD=${PROJECT_BINARY_DIR}" "RSM_SOURCE=${PROJECT_SOURCE_DIR}"
   "UBSAN_OPTIONS=print_stacktrace=1")
+set(scan_proc "RSM_SCAN=proc") # which way a listing takes would depend on how many listings came before
 
 # Where tests cannot have mounts of their own (an ordinary user's, in a chroot) they share the user's folder of sessions:
 # then they run one after the other.
@@ -8,7 +9,7 @@ execute_process(COMMAND unshare --mount true RESULT_VARIABLE no_mounts OUTPUT_QU
 
 function(rsm_add_test name)
   add_test(NAME ${name} COMMAND ${ARGN} WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
-  set_tests_properties(${name} PROPERTIES TIMEOUT 120 ENVIRONMENT "${test_environment}")
+  set_tests_properties(${name} PROPERTIES TIMEOUT 120 ENVIRONMENT "${test_environment};${scan_proc}")
   if(NOT no_mounts STREQUAL "0")
     set_property(TEST ${name} APPEND PROPERTY RESOURCE_LOCK store)
   endif()
@@ -29,19 +30,28 @@ foreach(name IN ITEMS test_holders test_session_memory test_stalled)
   set_property(TEST ${name} APPEND PROPERTY RESOURCE_LOCK hanging_processes)
 endforeach()
 
+# The same by the walk in the kernel; as an ordinary user they are what they were.
+foreach(name IN ITEMS test_holders test_holders_mounts test_scan test_session test_stalled)
+  rsm_add_test(${name}_by_bpf $<TARGET_FILE:${name}>)
+  set_tests_properties(${name}_by_bpf PROPERTIES ENVIRONMENT "${test_environment};RSM_SCAN=bpf")
+endforeach()
+set_property(TEST test_holders_by_bpf test_stalled_by_bpf APPEND PROPERTY RESOURCE_LOCK hanging_processes)
+
 # These once more, each under a systemd of its own; skipped where there can be none.
 foreach(name IN ITEMS test_bus test_scope test_service test_service_rights test_service_start)
   rsm_add_test(${name}_in_systemd tools/in-systemd env ${test_environment} $<TARGET_FILE:${name}>)
   set_tests_properties(${name}_in_systemd PROPERTIES SKIP_RETURN_CODE 125)
 endforeach()
 
-# The system calls that test_faults makes fail: the linker leads them to its own functions.
+# The system calls that these make fail: the linker leads them to its own functions.
 set(faulty eventfd fchmod fchmodat fcntl fdatasync fdopendir flock fopen fstat fstatat fstatfs fsync ftruncate getcwd
   getdents64 getrandom getxattr isatty lstat mkdirat nanosleep open openat opendir poll pread pthread_create read readdir
   readlink readlinkat recv renameat send socketpair stat statx syscall unlinkat waitid write)
 list(TRANSFORM faulty PREPEND "-Wl,--wrap=")
-target_sources(test_faults PRIVATE spec/c/faults.c)
-target_link_options(test_faults PRIVATE ${faulty})
+foreach(name IN ITEMS test_faults test_scan_bpf)
+  target_sources(${name} PRIVATE spec/c/faults.c)
+  target_link_options(${name} PRIVATE ${faulty})
+endforeach()
 
 # The fixture program: never sanitized, and static, so that neither a sanitizer's library nor one that is preloaded
 # into the tests' Lua shows up among what it holds.
@@ -93,4 +103,5 @@ find_program(RSM_LUA NAMES lua5.4 lua54 lua)
 if(RSM_LUA)
   rsm_add_test(layers ${RSM_LUA} tools/check-layers)
   rsm_add_test(layers_self_test ${RSM_LUA} tools/check-layers --self-test)
+  rsm_add_test(bpf_header ${RSM_LUA} tools/bpf-header --check)
 endif()
