@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc)
 FILTER ?=
 QUICK ?=
 
-.PHONY: all demo test bench lint format install windows install-windows test-windows clean help
+.PHONY: all demo test bench lint format bpf install windows install-windows test-windows clean help
 
 all: ## build the library and the Lua module (build/release)
 	@tools/install-missing build
@@ -35,6 +35,9 @@ lint: ## formatting, clang-tidy, luacheck, cppcheck, layers
 format: ## rewrite the C sources in the project's format
 	@tools/install-missing lint
 	@find src spec/c examples bench -name '*.[ch]' -print0 | xargs -0r clang-format -i
+
+bpf: ## make src/os/linux/bpf/program.h again (needs clang)
+	@tools/bpf-header
 
 install: all ## install below PREFIX (/usr/local)
 	@cmake --install build/release --prefix '$(abspath $(PREFIX))'

@@ -2,10 +2,11 @@
 # spec/c/windows for Windows, those of spec/c for Linux, and those of them that need no more than C's own library for both.
 set(test_environment "RSM_BUILD=${PROJECT_BINARY_DIR}" "RSM_SOURCE=${PROJECT_SOURCE_DIR}"
   "UBSAN_OPTIONS=print_stacktrace=1")
+set(scan_proc "RSM_SCAN=proc") # which way a listing takes would depend on how many listings came before
 
 function(rsm_add_test name)
   add_test(NAME ${name} COMMAND ${ARGN} WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
-  set_tests_properties(${name} PROPERTIES TIMEOUT 120 ENVIRONMENT "${test_environment}")
+  set_tests_properties(${name} PROPERTIES TIMEOUT 120 ENVIRONMENT "${test_environment};${scan_proc}")
   if(RSM_ONE_STORE)
     set_property(TEST ${name} APPEND PROPERTY RESOURCE_LOCK store)
   endif()
@@ -37,4 +38,5 @@ find_program(RSM_LUA NAMES lua5.4 lua54 lua)
 if(RSM_LUA)
   rsm_add_test(layers ${RSM_LUA} tools/check-layers)
   rsm_add_test(layers_self_test ${RSM_LUA} tools/check-layers --self-test)
+  rsm_add_test(bpf_header ${RSM_LUA} tools/bpf-header --check)
 endif()

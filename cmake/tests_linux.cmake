@@ -16,19 +16,29 @@ foreach(name IN ITEMS test_holders test_scan test_session_memory test_stalled)
   set_property(TEST ${name} APPEND PROPERTY RESOURCE_LOCK hanging_processes)
 endforeach()
 
+# The same by the walk in the kernel; as an ordinary user they are what they were.
+foreach(name IN ITEMS test_holders test_holders_mounts test_scan test_session test_stalled)
+  rsm_add_test(${name}_by_bpf ${name})
+  set_tests_properties(${name}_by_bpf PROPERTIES ENVIRONMENT "${test_environment};RSM_SCAN=bpf")
+endforeach()
+set_property(TEST test_holders_by_bpf test_scan_by_bpf test_stalled_by_bpf APPEND PROPERTY
+  RESOURCE_LOCK hanging_processes)
+
 # These once more, each under a systemd of its own; skipped where there can be none.
 foreach(name IN ITEMS test_bus test_scope test_service test_service_rights test_service_start)
   rsm_add_test(${name}_in_systemd tools/in-systemd env ${test_environment} $<TARGET_FILE:${name}>)
   set_tests_properties(${name}_in_systemd PROPERTIES SKIP_RETURN_CODE 125)
 endforeach()
 
-# The system calls that test_faults makes fail: the linker leads them to its own functions.
+# The system calls that these make fail: the linker leads them to its own functions.
 set(faulty eventfd fchmod fchmodat fcntl fdatasync fdopendir flock fopen fstat fstatat fstatfs fsync ftruncate getcwd
   getdents64 getrandom getxattr isatty lstat mkdirat nanosleep open openat opendir poll pread pthread_create read readdir
   readlink readlinkat recv renameat send socketpair stat statx syscall unlinkat waitid write)
 list(TRANSFORM faulty PREPEND "-Wl,--wrap=")
-target_sources(test_faults PRIVATE spec/c/faults.c)
-target_link_options(test_faults PRIVATE ${faulty})
+foreach(name IN ITEMS test_faults test_scan_bpf)
+  target_sources(${name} PRIVATE spec/c/faults.c)
+  target_link_options(${name} PRIVATE ${faulty})
+endforeach()
 
 # The fixture program: never sanitized, and static, so that neither a sanitizer's library nor one that is preloaded
 # into the tests' Lua shows up among what it holds.

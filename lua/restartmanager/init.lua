@@ -44,4 +44,5 @@ return {
   unregister_restart = core.unregister_restart,
   restart_settings = core.restart_settings,
   self = core.self,
+  scanner = core.scanner,
 }

@@ -194,6 +194,7 @@ local rm = {}
 ---@field name string? the installer's name, for people and for recover
 ---@field restart restartmanager.RestartDefault? the default of restart, close, adopt
 ---@field stoppable restartmanager.Process|restartmanager.Process[]|nil ancestors of ours that may be stopped
+---@field bpf boolean? false: this session's listings look through /proc only, see rm.scanner
 
 ---@class restartmanager.RegisterOptions
 ---@field files string|string[]|nil
@@ -324,6 +325,14 @@ function rm.restart_settings(process) end
 ---@return restartmanager.Code? code
 ---@return integer? number
 function rm.self() end
+
+--- Which way the last listing of this process took: "proc", through /proc, or "bpf", by a program in the kernel that tells
+--- whom to look at through /proc (Linux 6.4, root or CAP_BPF and CAP_PERFMON). They find the same, the second much faster
+--- once it is loaded. reason: why it was not "bpf". RSM_SCAN=proc or RSM_SCAN=bpf in the environment chooses one, for bug
+--- reports. nil: there was no listing yet, or this system has only one way.
+---@return "proc"|"bpf"|nil scanner
+---@return string? reason
+function rm.scanner() end
 
 --- key and role are readable after close, too. Leaving it, by close or as a <close> variable, brings back first what
 --- shutdown stopped; garbage collection does not.

@@ -76,6 +76,7 @@ static void remember(const char *name, int code) {
 static int next_fault(const char *name, const int *codes, size_t count) {
   int owner = atomic_load(&state.owner);
   if (!owner || owner != getpid()) return 0;
+  if (state.wanted.only && strcmp(name, state.wanted.only) != 0) return 0;
   unsigned long call = atomic_fetch_add(&state.calls, 1) + 1;
   if (!state.wanted.at || (state.wanted.for_ever ? call < state.wanted.at : call != state.wanted.at)) return 0;
   for (size_t i = 0; i < count; i++) {

@@ -13,6 +13,7 @@ typedef struct fault {
   bool for_ever;      /* and all after it */
   unsigned turn;      /* which of the errors that the call can plausibly give: they take turns */
   bool may_call_dead; /* also ESRCH, where it would say that a process has ended */
+  const char *only;   /* calls of this name; NULL: all */
 } fault;
 
 void faults_arm(const fault *wanted);

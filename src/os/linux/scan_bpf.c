@@ -278,9 +278,10 @@ static bool enter(attempt *a) {
   memory->second_reader = 0;
   memory->want_maps = 1;
   memory->want_directories = directories;
-  memory->want_modes = RSM__WALK_SEEKABLE | RSM__WALK_PATH_ONLY;
+  memory->want_modes = a->scan->targets.has_special ? UINT32_MAX : RSM__WALK_SEEKABLE | RSM__WALK_PATH_ONLY;
   memory->most_told = MOST_TOLD;
-  memory->pretend_dead = rsm__bpf_fault_wanted == RSM__BPF_DEAD_NODES;
+  memory->pretend_dead =
+      (rsm__bpf_fault_wanted == RSM__BPF_DEAD_NODES ? 1u : 0u) | (rsm__bpf_fault_wanted == RSM__BPF_DEAD_OWN ? 2u : 0u);
   return true;
 }
 

@@ -7,7 +7,8 @@ typedef enum rsm__bpf_fault {
   RSM__BPF_LOSES_OPEN,   /* records of descriptors are lost, */
   RSM__BPF_LOSES_MAPPED, /* of mappings, */
   RSM__BPF_LOSES_EXE,    /* of programs */
-  RSM__BPF_DEAD_NODES    /* every tree of mappings changes all the time */
+  RSM__BPF_DEAD_NODES,   /* the trees of mappings of all others change all the time, */
+  RSM__BPF_DEAD_OWN      /* our own does */
 } rsm__bpf_fault;
 
 #ifdef RSM_TEST_HOOKS

@@ -32,6 +32,7 @@ static bool add_file(rsm__targets *t, const rsm__target_file *file) {
   size_t count = t->by_identity.count;
   if (rsm__grow(&t->files, &t->file_capacity, count + 1, sizeof *t->files) < 0) return false;
   t->files[count] = *file;
+  t->has_special |= file->special;
   return rsm__index_add(&t->by_ino, rsm__hash_numbers(0, file->ino)) &&
          rsm__index_add(&t->by_identity, rsm__hash_numbers(file->dev, file->ino));
 }
@@ -90,6 +91,7 @@ static bool add_place(rsm__targets *t, uint32_t target, const rsm__place *place)
                                  .super = super_of(t, place->stat.mount_id, place->stat.dev),
                                  .target = target,
                                  .directory = S_ISDIR(place->stat.mode),
+                                 .special = !S_ISDIR(place->stat.mode) && !S_ISREG(place->stat.mode),
                                  .folder = "",
                                  .name = ""};
   return add_stat_devices(t, &place->stat) && add_file(t, &file);
@@ -103,6 +105,7 @@ static bool add_trees(rsm__targets *t) {
                                    .super = super_of(t, found->mount_id, found->dev),
                                    .target = found->target,
                                    .directory = found->directory,
+                                   .special = found->special,
                                    .folder = found->folder,
                                    .name = found->name};
     if (!add_file(t, &file)) return false;

@@ -18,6 +18,7 @@ typedef struct rsm__target_file {
   uint64_t super; /* the superblock's device, which maps shows */
   uint32_t target;
   bool directory;
+  bool special;       /* as in tree.h */
   const char *folder; /* as in tree.h; both "" for the registered path itself */
   const char *name;
 } rsm__target_file;
@@ -49,6 +50,7 @@ typedef struct rsm__targets {
   size_t device_count;
   size_t device_capacity;
   bool has_directories; /* can a directory be a hit at all? */
+  bool has_special;     /* is one neither a directory nor a plain file? */
   rsm__mounts mounts;
   rsm__places now;  /* what each path leads to now */
   rsm__places real; /* the same of the real paths at registration, where they differ */

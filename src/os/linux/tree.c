@@ -109,6 +109,7 @@ static void add_file(tree_job *job, const char *folder, const char *name, const 
                                                   .mount_id = stat->mount_id,
                                                   .target = job->root->target,
                                                   .directory = S_ISDIR(stat->mode),
+                                                  .special = !S_ISDIR(stat->mode) && !S_ISREG(stat->mode),
                                                   .folder = folder,
                                                   .name = name};
 }

@@ -18,6 +18,7 @@ typedef struct rsm__tree_file {
   uint64_t mount_id;
   uint32_t target;
   bool directory;
+  bool special;       /* neither a directory nor a plain file */
   const char *folder; /* below the root: "" or "sub/dir" */
   const char *name;   /* "" for the root itself */
 } rsm__tree_file;

@@ -79,8 +79,11 @@ enum {
 #define STRUCTURES(X)                                                                                                  \
   X(bpf_iter_meta)                                                                                                     \
   X(task_struct)                                                                                                       \
-  X(files_struct) X(fdtable) X(fs_struct) X(file) X(dentry) X(inode) X(address_space) X(super_block) X(mm_struct)      \
-      X(vm_area_struct) X(maple_range_64) X(maple_arange_64)
+  X(files_struct)                                                                                                      \
+  X(fdtable)                                                                                                           \
+  X(fs_struct)                                                                                                         \
+  X(file) X(dentry) X(inode) X(address_space) X(super_block) X(mm_struct) X(vm_area_struct) X(maple_range_64)          \
+      X(maple_arange_64)
   STRUCTURES(NAME_STRUCTURE) STRUCTURE_COUNT
 };
 
@@ -197,6 +200,9 @@ static bool fill_in(struct bpf_insn *code, const layout *l, int map) {
       if (l->fields[value] > INT16_MAX) return false;
       at->off = (int16_t)l->fields[value];
       break;
+    case RSM__PATCH_FIELD_ADDED:
+      at->imm = (int32_t)l->fields[value];
+      break;
     case RSM__PATCH_TYPE:
       at->imm = (int32_t)l->types[value];
       break;
@@ -295,7 +301,7 @@ static int is_our_link(void) {
   struct bpf_link_info info = {0};
   union bpf_attr attr = {.info = {.bpf_fd = (uint32_t)kept.link, .info_len = sizeof info, .info = (uintptr_t)&info}};
   if (kept.link < 0) return 0;
-  if (call_bpf(BPF_OBJ_GET_INFO_BY_FD, &attr) < 0) return errno == EBADF || errno == EINVAL ? 0 : -1;
+  if (call_bpf(BPF_OBJ_GET_INFO_BY_FD, &attr) < 0) return errno == EBADF || errno == EBADFD || errno == EINVAL ? 0 : -1;
   return info.type == BPF_LINK_TYPE_ITER && info.id == kept.link_id;
 }
 

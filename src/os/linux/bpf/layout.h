@@ -46,7 +46,8 @@
   X(NODE_PARENT_TOO, "maple_arange_64", "parent")
 
 /* Structures to which the program turns a number that it read. */
-#define RSM__WALK_TYPES(X) X(FILE, "file") X(VMA, "vm_area_struct") X(TASK, "task_struct")
+#define RSM__WALK_TYPES(X)                                                                                             \
+  X(FILE, "file") X(VMA, "vm_area_struct") X(TASK, "task_struct") X(INODE, "inode") X(DENTRY, "dentry")
 
 /* Functions of the kernel: those that it calls, and the one that it is attached to. */
 #define RSM__WALK_CALLS(X)                                                                                             \
@@ -73,7 +74,7 @@ enum {
   RSM__MARK_MEMORY = 0x7FFC0000 /* the upper half of an address within struct rsm__walk_memory */
 };
 
-enum { RSM__PATCH_FIELD, RSM__PATCH_TYPE, RSM__PATCH_CALL, RSM__PATCH_MEMORY };
+enum { RSM__PATCH_FIELD, RSM__PATCH_FIELD_ADDED, RSM__PATCH_TYPE, RSM__PATCH_CALL, RSM__PATCH_MEMORY };
 
 enum {
   RSM__WALK_WORDS = 32 * 1024, /* of the set of inode numbers: a quarter of a megabyte */
@@ -81,6 +82,7 @@ enum {
   RSM__WALK_SHOWN = 256,       /* descriptors that one resolve can ask for */
   RSM__WALK_STACK = 128,
   RSM__WALK_CHUNK = 64,   /* descriptors read at once */
+  RSM__WALK_GROUP = 8,    /* of which so many are looked at side by side */
   RSM__WALK_SEEKABLE = 4, /* of f_mode: as they have been since Linux 2.6.39; the canaries would tell */
   RSM__WALK_PATH_ONLY = 0x4000
 };
@@ -125,10 +127,18 @@ typedef struct rsm__walk_shown {
 /* Each reader's own: what the program knows of the task under way. Not in registers, so that the kernel's verifier
  * need not follow it through the loops. */
 typedef struct rsm__walk_scratch {
-  uint64_t words[RSM__WALK_CHUNK]; /* a batch: descriptors, or a node */
-  uint64_t kind;                   /* of the batch: RSM__WALK_FD, _MAP (a leaf), _NODE */
-  uint64_t first, count;           /* where in words it begins, and how many */
-  uint64_t number;                 /* of the first descriptor */
+  uint64_t words[RSM__WALK_CHUNK + RSM__WALK_GROUP]; /* a batch: descriptors, or a node */
+  uint64_t kind;                                     /* of the batch: RSM__WALK_FD, _MAP (a leaf), _NODE */
+  uint64_t first, count;                             /* where in words it begins, and how many */
+  uint64_t number;                                   /* of the first descriptor */
+  uint64_t modes;                                    /* a file has at least one of these bits in f_mode */
+  uint64_t files[RSM__WALK_GROUP];                   /* of a group: pointers; masks: all bits where there is one */
+  uint64_t masks[RSM__WALK_GROUP];
+  uint64_t inodes[RSM__WALK_GROUP];
+  uint64_t dentries[RSM__WALK_GROUP];
+  uint64_t inos[RSM__WALK_GROUP];
+  uint64_t hashed[RSM__WALK_GROUP];
+  uint64_t hits;                   /* a bit for each one that is to be told */
   uint64_t table, next, size;      /* the descriptors: where, those still to come */
   uint64_t stack[RSM__WALK_STACK]; /* nodes still to be walked */
   uint64_t depth;
@@ -150,7 +160,7 @@ typedef struct rsm__walk_memory {
   uint32_t most_told;              /* records of one task; more are a doubt of all */
   uint32_t readers;                /* 1, or 2: each walks through the half of all processes */
   uint32_t second_reader;          /* its thread id */
-  uint32_t pretend_dead;           /* a test's: every maple node is */
+  uint32_t pretend_dead;           /* a test's: every maple node is, bit 0 of others, bit 1 of our own */
   uint32_t leaf_first, leaf_count; /* slots, in words */
   uint32_t node_first, node_end;   /* the same, and in bytes */
   uint32_t leaf_type, range_type, node_type;
