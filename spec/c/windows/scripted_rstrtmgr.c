@@ -252,5 +252,6 @@ EXPORT DWORD WINAPI RmGetFilterList(DWORD handle, PBYTE buffer, DWORD size, LPDW
   if (the.filter_fault == FAULT_MORE_FOR_EVER) *needed = size + 1;
   if (*needed > size) return ERROR_MORE_DATA;
   if (*needed) write_records(buffer, *needed);
+  if (the.filter_fault == FAULT_SIZE_UNTOLD) *needed = 0;
   return ERROR_SUCCESS;
 }

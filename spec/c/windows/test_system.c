@@ -249,7 +249,7 @@ static void test_long_path(void) {
   CHECK(_wcsicmp(back, path + 4) == 0);
 
   /* What does not exist yet has the short name of its folder. */
-  strcat(narrow, ".new");
+  snprintf(narrow + strlen(narrow), 8, ".new");
   CHECK_INT(enroll(session, narrow, &error), RSM_OK);
   CHECK(orders->longest_registered < 260);
   CHECK(wcsstr(orders->last_file, L"allowed.new"));
@@ -364,7 +364,7 @@ static void test_malformed_filters(void) {
   }
   orders->filter_fault = FAULT_MORE_FOR_EVER;
   CHECK_INT(rsm_session_filters(session, &list, &error), RSM_MORE_DATA);
-  orders->filter_fault = FAULT_NONE;
+  orders->filter_fault = FAULT_SIZE_UNTOLD;
   orders->filters[0].action = (RM_FILTER_ACTION)7; /* of a later Windows */
   CHECK_INT(rsm_session_filters(session, &list, &error), RSM_OK);
   CHECK_INT(rsm_filter_list_at(list, 0)->action, 7);
