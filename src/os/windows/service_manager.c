@@ -93,7 +93,7 @@ rsm_status rsm__service_process(rsm__services *services, const char *name, rsm__
                                 rsm_error *reterr) {
   RSM_CLEAN_SERVICE SC_HANDLE service = NULL;
   RSM_CLEAN(close_process) rsm__process *process = NULL;
-  SERVICE_STATUS_PROCESS told, again;
+  SERVICE_STATUS_PROCESS told = {0}, again = {0};
   *ret_process = NULL;
   rsm_status status = rsm__service_open(services, name, SERVICE_QUERY_STATUS, &service, reterr);
   if (status == RSM_OK) status = rsm__service_query(service, name, &told, reterr);
