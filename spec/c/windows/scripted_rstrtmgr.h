@@ -61,7 +61,8 @@ typedef struct script {
   DWORD call_thread;               /* of the last shutdown or restart */
   BOOL had_callback;               /* and whether it was given one */
   LONG state;                      /* 0: before, 1: after a shutdown, 2: after a restart */
-  UINT files, processes, services; /* registered, in all */
+  DWORD counted;                   /* of that session, the first one, what is registered is written down: */
+  UINT files, processes, services; /* in all */
   UINT most_files;                 /* in one call */
   UINT longest_registered;
   WCHAR last_file[1024], last_service[64], first_file[1024];

@@ -199,7 +199,20 @@ static void test_many_paths(void) {
   CHECK_INT(rsm_session_register(session, &(rsm_resources){.files = files, .file_count = COUNT}, &error),
             RSM_WRITE_FAULT);
   CHECK_TEXT(error.subject, files[7003]);
-  CHECK_WORDS(error.detail, "7003 of 60000 files are registered");
+  CHECK_WORDS(error.detail, "5000 of 60000 files are registered");
+  CHECK_INT(orders->files, COUNT + 5000);
+  CHECK_INT(orders->starts, orders->ends + 1); /* the sessions in which it was found are gone */
+
+  /* Of so many as fit into one call none is registered then. */
+  CHECK_INT(rsm_session_register(session, &(rsm_resources){.files = files + 7000, .file_count = 10}, &error),
+            RSM_WRITE_FAULT);
+  CHECK_TEXT(error.subject, files[7003]);
+  CHECK_INT(orders->files, COUNT + 5000);
+  orders->start_code = 353; /* no session to find it out in: then by halves, and it is said what has been taken */
+  CHECK_INT(rsm_session_register(session, &(rsm_resources){.files = files + 7000, .file_count = 10}, &error),
+            RSM_WRITE_FAULT);
+  CHECK_TEXT(error.subject, files[7003]);
+  CHECK_WORDS(error.detail, "3 of 10 files are registered");
   free(files);
   free(names);
   rsm_session_free(session);
