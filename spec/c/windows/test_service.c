@@ -1,8 +1,6 @@
 /* test_service.c: services by way of their manager: real ones, made for the test and removed again.
  * SPDX-License-Identifier: MIT */
-#include "child.h"
-
-#include <winsvc.h>
+#include "made_service.h"
 
 #include "base/cleanup.h"
 #include "os/clock.h"
@@ -10,76 +8,6 @@
 #include "os/windows/critical_services.h"
 #include "os/windows/service_links.h"
 #include "os/windows/wide.h"
-
-/* ---- Services of our own ---- */
-
-typedef struct made {
-  wchar_t name[64];
-  char narrow[64];
-  SC_HANDLE handle;
-} made;
-
-static SC_HANDLE manager;
-
-/* The program beside this test, or where the build puts programs that are no tests. */
-static const wchar_t *service_program(void) {
-  static wchar_t path[MAX_PATH];
-  for (int up = 0; up < 2; up++) {
-    wcscpy(path, child_program());
-    for (int i = 0; i <= up; i++) *wcsrchr(path, L'\\') = L'\0';
-    wcscat(path, L"\\service.exe");
-    if (GetFileAttributesW(path) != INVALID_FILE_ATTRIBUTES) return path;
-  }
-  check_fail(__FILE__, __LINE__, "service.exe is missing");
-  return NULL;
-}
-
-static made make(const wchar_t *kind, const wchar_t *words, const wchar_t *needs) {
-  made service = {0};
-  wchar_t command[2048], display[128];
-  if (!manager) manager = OpenSCManagerW(NULL, NULL, SC_MANAGER_ALL_ACCESS);
-  CHECK(manager);
-  swprintf(service.name, 64, L"rm-Test-%ls-%lu", kind, GetCurrentProcessId());
-  snprintf(service.narrow, 64, "%ls", service.name);
-  swprintf(display, 128, L"The Test's %ls (%lu)", kind, GetCurrentProcessId());
-  swprintf(command, 2048, L"\"%ls\" %ls %ls", service_program(), service.name, words);
-  service.handle = CreateServiceW(manager, service.name, display, SERVICE_ALL_ACCESS, SERVICE_WIN32_OWN_PROCESS,
-                                  SERVICE_DEMAND_START, SERVICE_ERROR_NORMAL, command, NULL, NULL, needs, NULL, NULL);
-  CHECK(service.handle);
-  return service;
-}
-
-static SERVICE_STATUS_PROCESS state_of(const made *service) {
-  SERVICE_STATUS_PROCESS told = {0};
-  DWORD size;
-  CHECK(QueryServiceStatusEx(service->handle, SC_STATUS_PROCESS_INFO, (BYTE *)&told, sizeof told, &size));
-  return told;
-}
-
-static bool reaches(const made *service, DWORD state) {
-  for (int i = 0; i < 1000 && state_of(service).dwCurrentState != state; i++) Sleep(10);
-  return state_of(service).dwCurrentState == state;
-}
-
-static void bring_up(const made *service) {
-  CHECK(StartServiceW(service->handle, 0, NULL));
-  CHECK(reaches(service, SERVICE_RUNNING));
-}
-
-static void unmake(made *service) {
-  SERVICE_STATUS told;
-  SERVICE_STATUS_PROCESS now = state_of(service);
-  if (now.dwCurrentState != SERVICE_STOPPED) {
-    rsm__process *process = NULL;
-    ControlService(service->handle, SERVICE_CONTROL_STOP, &told);
-    for (int i = 0; i < 50 && state_of(service).dwCurrentState != SERVICE_STOPPED; i++) Sleep(10);
-    if (now.dwProcessId && rsm__process_open(&(rsm_process){.pid = now.dwProcessId}, &process, NULL) == RSM_OK)
-      rsm__process_kill(process, NULL);
-    rsm__process_close(process);
-  }
-  CHECK(DeleteService(service->handle));
-  CloseServiceHandle(service->handle);
-}
 
 /* ---- The library's side ---- */
 
@@ -128,7 +56,7 @@ static void resolves_names(void) {
   rsm__services *services = open_services(NULL);
   rsm__service_id id;
   char other[64], display[128];
-  made service = make(L"names", L"", NULL);
+  made service = make_service(L"names", L"", NULL);
   must(rsm__service_resolve(services, service.narrow, &arena, &id, &problem));
   CHECK_TEXT(id.name, service.narrow);
   CHECK(!id.user_manager);
@@ -153,7 +81,7 @@ static void resolves_names(void) {
 static void finds_the_service_of_a_process(void) {
   rsm__services *services = open_services(NULL);
   rsm__service_place place;
-  made service = make(L"process", L"", NULL);
+  made service = make_service(L"process", L"", NULL);
   rsm__process *self = child_open(GetCurrentProcessId());
   must(rsm__service_of(services, self, &arena, &place, &problem)); /* the list is read before the service starts */
   CHECK_TEXT(place.id.name, NULL);
@@ -190,7 +118,7 @@ static void finds_the_service_of_a_process(void) {
 
 static void stops_and_starts(void) {
   rsm__services *services = open_services(NULL);
-  made service = make(L"slow", L"slow 0.5", NULL);
+  made service = make_service(L"slow", L"slow 0.5", NULL);
   rsm__service_id id = id_of(&service);
   rsm_process main = {0};
   CHECK_INT(look(services, &service), RSM__SERVICE_DOWN);
@@ -216,7 +144,7 @@ static void stops_and_starts(void) {
 
 static void tells_why_a_start_failed(void) {
   rsm__services *services = open_services(NULL);
-  made missing = make(L"missing", L"open C:\\no\\such\\file", NULL);
+  made missing = make_service(L"missing", L"open C:\\no\\such\\file", NULL);
   rsm__service_id id = id_of(&missing);
   rsm_process main;
   CHECK_INT(rsm__service_start(services, &id, &main, &problem), RSM_GEN_FAILURE);
@@ -245,7 +173,7 @@ static void tells_why_a_start_failed(void) {
 
 static void knows_who_does_not_stop(void) {
   rsm__services *services = open_services(NULL);
-  made deaf = make(L"deaf", L"deaf", NULL);
+  made deaf = make_service(L"deaf", L"deaf", NULL);
   rsm__service_id id = id_of(&deaf);
   bring_up(&deaf);
   rsm__service_facts facts = inspect(services, &deaf);
@@ -268,7 +196,7 @@ static void knows_who_does_not_stop(void) {
 /* Its manager says that it is down, and its process is still there, and may still hold what it held. */
 static void sees_what_remains(void) {
   rsm__services *services = open_services(NULL);
-  made service = make(L"lingers", L"linger 20", NULL);
+  made service = make_service(L"lingers", L"linger 20", NULL);
   rsm__service_id id = id_of(&service);
   bring_up(&service);
   rsm__process *process = child_open(state_of(&service).dwProcessId);
@@ -294,11 +222,11 @@ static const rsm__service_link *find_link(const rsm__service_facts *facts, const
 static void finds_dependents(void) {
   wchar_t needs[160] = {0};
   rsm__services *services = open_services(NULL);
-  made base = make(L"base", L"", NULL);
+  made base = make_service(L"base", L"", NULL);
   wcscpy(needs, base.name);
-  made middle = make(L"middle", L"", needs);
+  made middle = make_service(L"middle", L"", needs);
   wcscpy(needs + wcslen(base.name) + 1, middle.name);
-  made top = make(L"top", L"", needs);
+  made top = make_service(L"top", L"", needs);
   bring_up(&base);
   CHECK_INT(inspect(services, &base).link_count, 0); /* they do not run */
   rsm__services_free(services);
@@ -332,10 +260,10 @@ static void stops_after_its_dependents(void) {
   rsm__services *services = open_services(NULL);
   DeleteFileW(note);
   swprintf(words, 512, L"note \"%ls\"", note);
-  made base = make(L"under", words, NULL);
+  made base = make_service(L"under", words, NULL);
   wcscpy(needs, base.name);
   swprintf(words, 512, L"note \"%ls\" slow 0.7", note);
-  made top = make(L"over", words, needs);
+  made top = make_service(L"over", words, needs);
   bring_up(&base);
   bring_up(&top);
   rsm__service_id base_id = id_of(&base), top_id = id_of(&top);
@@ -463,7 +391,7 @@ static void wake_and_start(rsm__task *task, void *argument) {
 }
 
 static void can_be_cancelled(void) {
-  made service = make(L"cancelled", L"slow 8", NULL);
+  made service = make_service(L"cancelled", L"slow 8", NULL);
   rsm__task *task = NULL;
   bring_up(&service);
   must(rsm__task_new(wake_and_start, &service, &task, &problem));
@@ -501,9 +429,9 @@ static rsm_status whole_story(const made *service) {
 
 static void survives_want_of_memory(void) {
   wchar_t needs[160] = {0};
-  made service = make(L"memory", L"", NULL);
+  made service = make_service(L"memory", L"", NULL);
   wcscpy(needs, service.name);
-  made user = make(L"memory-user", L"", needs);
+  made user = make_service(L"memory-user", L"", needs);
   bring_up(&service);
   bring_up(&user);
   long live = rsm__alloc_live();
