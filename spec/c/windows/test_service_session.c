@@ -28,11 +28,25 @@ static size_t position(const char *text, const char *words, const char *after) {
   return (size_t)(at - text);
 }
 
+static void check_listed(rsm_session *session, const made *base, const made *top) {
+  rsm_list *list = NULL;
+  must(rsm_session_list(session, NULL, &list, &problem));
+  CHECK_INT(rsm_list_count(list), 1);
+  const rsm_app *app = find_app(list, base->narrow);
+  CHECK(app);
+  CHECK_INT(app->type, RSM_APP_SERVICE);
+  CHECK(app->restartable && app->restart_by == RSM_RESTART_BY_SERVICE);
+  CHECK_INT(app->reboot_reasons, 0);
+  CHECK_INT(app->process.pid, state_of(base).dwProcessId);
+  CHECK_INT(app->dependent_count, 1);
+  CHECK_TEXT(app->dependents[0], top->narrow);
+  rsm_list_free(list);
+}
+
 static void stops_and_brings_back_in_order(void) {
   wchar_t words[1024], needs[160] = {0};
   const wchar_t *file = child_path(L"data"), *note = child_path(L"story");
   rsm_session *session = NULL;
-  rsm_list *list = NULL;
   rsm_report *report = NULL;
   DeleteFileW(note);
   CloseHandle(CreateFileW(file, GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, 0, NULL));
@@ -47,17 +61,7 @@ static void stops_and_brings_back_in_order(void) {
   const char *const files[] = {path};
   must(rsm_session_start(&(rsm_start_options){.manager = "builtin"}, &session, &problem));
   must(rsm_session_register(session, &(rsm_resources){.files = files, .file_count = 1}, &problem));
-  must(rsm_session_list(session, NULL, &list, &problem));
-  CHECK_INT(rsm_list_count(list), 1);
-  const rsm_app *app = find_app(list, base.narrow);
-  CHECK(app);
-  CHECK_INT(app->type, RSM_APP_SERVICE);
-  CHECK(app->restartable && app->restart_by == RSM_RESTART_BY_SERVICE);
-  CHECK_INT(app->reboot_reasons, 0);
-  CHECK_INT(app->process.pid, state_of(&base).dwProcessId);
-  CHECK_INT(app->dependent_count, 1);
-  CHECK_TEXT(app->dependents[0], top.narrow);
-  rsm_list_free(list);
+  check_listed(session, &base, &top);
   must(rsm_session_shutdown(session, NULL, &report, &problem));
   CHECK_INT(rsm_report_count(report, RSM_OUTCOME_STOPPED), 2);
   rsm_report_free(report);
