@@ -4,9 +4,12 @@ set(rsm_libraries advapi32 user32 shell32 ole32 uuid version ntdll)
 string(REPLACE ";" " -l" rsm_link_line "-l${rsm_libraries}") # the same in words
 add_compile_definitions(UNICODE _UNICODE WIN32_LEAN_AND_MEAN _WIN32_WINNT=0x0A00 __USE_MINGW_ANSI_STDIO=1)
 add_link_options(-static-libgcc)
+if(CMAKE_SIZEOF_VOID_P EQUAL 4)
+  set(rsm_plain_names -Wl,--kill-at,--enable-stdcall-fixup) # exported names have no @ and number
+endif()
 
 # Windows knows modules only with the names of the DLLs that they are linked to.
-find_library(LUA_LIBRARY NAMES lua54 lua5.4 lua-5.4 DOC "Import library of Lua 5.4's DLL")
+find_library(LUA_LIBRARY NAMES lua54 lua5.4 lua-5.4 lua DOC "Import library of Lua 5.4's DLL")
 
 function(rsm_link_lua_module name)
   if(NOT LUA_LIBRARY)
@@ -15,6 +18,7 @@ function(rsm_link_lua_module name)
   endif()
   target_sources(${name} PRIVATE cmake/core.def) # luaopen_ its only export
   target_link_libraries(${name} PRIVATE "${LUA_LIBRARY}")
+  target_link_options(${name} PRIVATE ${rsm_plain_names})
   set_target_properties(${name} PROPERTIES SUFFIX .dll)
 endfunction()
 
@@ -24,9 +28,7 @@ function(rsm_link_rstrtmgr name)
     ARCHIVE_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/rstrtmgr-import")
   target_sources(${name} PRIVATE src/managers.c) # again, without `system`, which would load the DLL itself
   target_link_libraries(${name} PRIVATE rsm rsm_flags)
-  if(CMAKE_SIZEOF_VOID_P EQUAL 4)
-    target_link_options(${name} PRIVATE -Wl,--kill-at,--enable-stdcall-fixup) # the DLL's names have no @ and number
-  endif()
+  target_link_options(${name} PRIVATE ${rsm_plain_names})
 endfunction()
 
 # rstrtmgr.dll in a folder of its own: a program that has it beside itself uses it instead of the system's.

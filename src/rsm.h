@@ -267,8 +267,11 @@ typedef struct rsm_start_options {
 RSM_API bool rsm_manager_known(const char *name);
 
 /* Starts a session; the caller becomes its primary installer.
- * RSM_BAD_ARGUMENTS: unknown manager, bad name. RSM_NOT_SUPPORTED: the manager is not available on this system.
- * RSM_ACCESS_DENIED, RSM_WRITE_FAULT: no private place for the session; the detail names each place and what is wrong.
+ * RSM_BAD_ARGUMENTS: unknown manager, bad name. RSM_NOT_SUPPORTED: the manager is not available on this system, or
+ * never does what an option asks for (without a name the next best one is tried then): the system's Restart Manager of
+ * Windows restarts nobody who has not registered, and stops no ancestors. RSM_MAX_SESSIONS: its 64 sessions, of all
+ * programs of this user, are in use. RSM_ACCESS_DENIED, RSM_WRITE_FAULT: no private place for the session; the detail
+ * names each place and what is wrong.
  */
 RSM_API rsm_status rsm_session_start(const rsm_start_options *options, rsm_session **ret_session, rsm_error *reterr);
 
@@ -290,7 +293,8 @@ RSM_API bool rsm_session_is_open(const rsm_session *session);
 RSM_API bool rsm_session_owes_restart(const rsm_session *session);
 
 typedef enum rsm_end_how {
-  RSM_END_LEAVE_ABANDONED, /* if it owes a restart it stays in the store, to be adopted; else it is removed */
+  RSM_END_LEAVE_ABANDONED, /* if it owes a restart it stays in the store, to be adopted; else it is removed. The system
+                              manager has no store: it restarts first, and waits for it */
   RSM_END_LEAVE_STOPPED    /* RmEndSession's way: what is stopped stays stopped and is forgotten */
 } rsm_end_how;
 
@@ -329,9 +333,10 @@ typedef struct rsm_resources {
   bool working_directories; /* count working and root directories as uses that stop a process */
 } rsm_resources;
 
-/* Adds resources, all or nothing. Primary or secondary. RSM_NOT_FOUND, RSM_NO_SUCH_SERVICE, RSM_NOT_SUPPORTED (services
- * without a service manager) name the culprit in reterr->subject. RSM_INVALID_HANDLE: the primary has ended the
- * session. RSM_BAD_ARGUMENTS: empty path. */
+/* Adds resources, all or nothing (the system manager: of more than 5,000 files some may have been taken; the error
+ * tells how many). Primary or secondary. RSM_NOT_FOUND, RSM_NO_SUCH_SERVICE, RSM_NOT_SUPPORTED (services without a
+ * service manager) name the culprit in reterr->subject. RSM_INVALID_HANDLE: the primary has ended the session.
+ * RSM_BAD_ARGUMENTS: empty path. */
 RSM_API rsm_status rsm_session_register(rsm_session *session, const rsm_resources *resources, rsm_error *reterr);
 
 typedef enum rsm_resource_kind { RSM_RESOURCE_FILE, RSM_RESOURCE_PROCESS, RSM_RESOURCE_SERVICE } rsm_resource_kind;
@@ -342,7 +347,7 @@ typedef struct rsm_resource {
   rsm_process by;      /* who registered it */
 } rsm_resource;
 typedef struct rsm_resource_list rsm_resource_list;
-/* Everything that was registered, by all installers, as a snapshot. Primary only. */
+/* Everything that was registered, by all installers, as a snapshot (the system manager: by us). Primary only. */
 RSM_API rsm_status rsm_session_resources(rsm_session *session, rsm_resource_list **ret_list, rsm_error *reterr);
 RSM_API size_t rsm_resource_list_count(const rsm_resource_list *list);
 RSM_API const rsm_resource *rsm_resource_list_at(const rsm_resource_list *list, size_t index);
@@ -382,8 +387,8 @@ typedef struct rsm_list_options {
 typedef struct rsm_shutdown_options {
   bool force;                   /* kill what does not obey in time; it is asked first all the same */
   bool only_restartable;        /* RSM_FAIL_SHUTDOWN and nothing touched unless every one is restartable */
-  uint32_t timeout_ms;          /* grace of a rank; 0: 30,000 */
-  uint32_t service_timeout_ms;  /* 0: 20,000 */
+  uint32_t timeout_ms;          /* grace of a rank; 0: 30,000. The system manager has Windows' own limits */
+  uint32_t service_timeout_ms;  /* 0: 20,000; the same */
   const rsm_process *confirmed; /* who may be stopped: others using the files now: RSM_MORE_DATA, nothing touched */
   size_t confirmed_count;
   const char *const *confirmed_services; /* the same by short name: not every service has a process */

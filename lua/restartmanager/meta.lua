@@ -33,7 +33,10 @@ local rm = {}
 ---| "timeout" # 1460
 ---| "gen_failure" # 31
 
----@alias restartmanager.Manager "builtin"|"system"|"fake"
+---@alias restartmanager.Manager
+---| "builtin" # our own; the default on Linux and under Wine
+---| "system" # Windows' rstrtmgr.dll; the default there. What it cannot do is said at the option, below
+---| "fake"
 ---@alias restartmanager.Role "primary"|"secondary"
 ---@alias restartmanager.FilterAction "no_shutdown"|"no_restart"
 ---@alias restartmanager.AppType
@@ -192,15 +195,15 @@ local rm = {}
 ---@class restartmanager.StartOptions
 ---@field manager restartmanager.Manager? default: this system's
 ---@field name string? the installer's name, for people and for recover
----@field restart restartmanager.RestartDefault? the default of restart, close, adopt
----@field stoppable restartmanager.Process|restartmanager.Process[]|nil ancestors of ours that may be stopped
+---@field restart restartmanager.RestartDefault? the default of restart, close, adopt (system: not_supported)
+---@field stoppable restartmanager.Process|restartmanager.Process[]|nil ancestors that may be stopped (system: not_supported)
 ---@field bpf boolean? false: this session's listings look through /proc only, see rm.scanner
 
 ---@class restartmanager.RegisterOptions
 ---@field files string|string[]|nil
 ---@field processes restartmanager.Process|restartmanager.Process[]|nil
 ---@field services string|string[]|nil "nginx" or "nginx.service"; of the system's manager, else of the user's own
----@field working_directories boolean? working and root directories are uses that stop a process, too
+---@field working_directories boolean? working and root directories are uses that stop a process, too (system: not_supported)
 
 ---@class restartmanager.WhoOptions: restartmanager.RegisterOptions
 ---@field manager restartmanager.Manager?
@@ -214,8 +217,8 @@ local rm = {}
 ---@class restartmanager.BeginShutdownOptions
 ---@field force boolean? kill what does not obey in time; it is asked first all the same
 ---@field only_restartable boolean? nothing is touched unless every one is restartable
----@field timeout number? grace of a rank in seconds: 30
----@field service_timeout number? 20
+---@field timeout number? grace of a rank in seconds: 30 (system: Windows' own settings hold)
+---@field service_timeout number? 20 (the same)
 ---@field confirmed restartmanager.List|restartmanager.Process|restartmanager.Process[]|nil who may be stopped; an entry of a service confirms the service
 ---@field progress (fun(percent: integer, phase: "shutdown"): boolean?)? false cancels
 ---@field on_event (fun(event: restartmanager.Event): boolean?)? false cancels
@@ -224,7 +227,7 @@ local rm = {}
 ---@field wait (fun(op: restartmanager.Operation))? called whenever nothing can advance; may yield
 
 ---@class restartmanager.BeginRestartOptions
----@field unregistered boolean? also those that did not register, from the captured command
+---@field unregistered boolean? also those that did not register, from the captured command (system: those are left_stopped)
 ---@field progress (fun(percent: integer, phase: "restart"): boolean?)? false cancels
 ---@field on_event (fun(event: restartmanager.Event): boolean?)? false cancels
 

@@ -54,21 +54,21 @@ static void free_state(void *state) {
 
 #define MANAGER(scripted_one, its_name)                                                                                \
   static int scripted_one##_preference(void) {                                                                         \
-    return scripted_one.preference;                                                                                    \
+    return (scripted_one).preference;                                                                                  \
   }                                                                                                                    \
   static bool scripted_one##_available(rsm_error *reterr) {                                                            \
-    return available_as(&scripted_one, reterr);                                                                        \
+    return available_as(&(scripted_one), reterr);                                                                      \
   }                                                                                                                    \
   static rsm_status scripted_one##_start(const rsm_start_options *options, void **ret_state, char *ret_key,            \
                                          rsm_error *reterr) {                                                          \
     (void)options;                                                                                                     \
-    return start_as(&scripted_one, ret_state, ret_key, reterr);                                                        \
+    return start_as(&(scripted_one), ret_state, ret_key, reterr);                                                      \
   }                                                                                                                    \
   static rsm_status scripted_one##_join(const char *key, void **ret_state, rsm_error *reterr) {                        \
     (void)key;                                                                                                         \
-    return join_as(&scripted_one, ret_state, reterr);                                                                  \
+    return join_as(&(scripted_one), ret_state, reterr);                                                                \
   }                                                                                                                    \
-  static const rsm__manager scripted_one##_manager = {.name = its_name,                                                \
+  static const rsm__manager scripted_one##_manager = {.name = (its_name),                                              \
                                                       .preference = scripted_one##_preference,                         \
                                                       .available = scripted_one##_available,                           \
                                                       .environment = environment,                                      \

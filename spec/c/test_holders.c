@@ -188,6 +188,24 @@ static void test_a_directory_counts_with_its_tree(void) {
   end(d);
 }
 
+static void test_some_processes_only(void) {
+  put("file");
+  pid_t a = start(act_open, in("file"), O_RDONLY), b = start(act_map, in("file"), 0);
+  find("file");
+  CHECK_INT(found.count, 2);
+  const rsm_process both[] = {holder_of(a)->process, {.pid = (uint32_t)b, .start_time = 1}};
+  const rsm__target target = {.path = in("file")};
+  rsm__arena_done(&arena);
+  CHECK(rsm__holders_find_among(both, 2, &target, 1, lookup, NULL, &arena, &found, NULL) == RSM_OK);
+  CHECK_INT(found.count, 1);
+  only_use(a, RSM_USE_OPEN, in("file"));
+  rsm__arena_done(&arena);
+  CHECK(rsm__holders_find_among(both, 0, &target, 1, lookup, NULL, &arena, &found, NULL) == RSM_OK);
+  CHECK_INT(found.count, 0);
+  end(a);
+  end(b);
+}
+
 static void test_missing_files_have_no_holders(void) {
   find("missing/deep/er");
   CHECK(found.count == 0);
@@ -309,6 +327,7 @@ int main(int argc, char **argv) {
       CHECK_TEST(test_a_recycled_inode_number_does_not_count),
       CHECK_TEST(test_other_names_of_the_same_file),
       CHECK_TEST(test_a_directory_counts_with_its_tree),
+      CHECK_TEST(test_some_processes_only),
       CHECK_TEST(test_missing_files_have_no_holders),
       CHECK_TEST(test_a_thread_with_its_own_descriptors),
       CHECK_TEST(test_a_leader_that_has_ended),

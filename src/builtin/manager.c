@@ -58,12 +58,15 @@ static rsm_status sweep(void *context, rsm__stored *stored, const rsm__owner *ow
   if (rsm__lock_acquire(stored->dir, "lock", 0, &lock, NULL) != RSM_OK) return RSM_OK;
   rsm__journal journal;
   uint64_t length;
+  bool useless = false;
   rsm_status status = rsm__journal_read(stored->dir, &journal, &length, reterr);
   if (status == RSM_OK) {
-    if (!rsm__journal_owes(&journal)) rsm__store_remove(stored, NULL);
+    useless = !rsm__journal_owes(&journal);
+    if (useless) rsm__store_remove(stored, NULL);
     rsm__journal_done(&journal);
   }
   rsm__lock_release(lock);
+  if (useless) rsm__store_remove(stored, NULL); /* the rest: on Windows a folder stays while a file in it is locked */
   return status == RSM_OUT_OF_MEMORY ? status : RSM_OK;
 }
 
@@ -199,7 +202,10 @@ static bool owes_restart(const void *state) {
 static rsm_status end(void *state, rsm_end_how how, rsm_error *reterr) {
   rsm__builtin *session = state;
   rsm__writer_done(&session->writer);
-  if (!session->primary) return RSM_OK;
+  if (!session->primary) {
+    rsm__stored_close(&session->stored); /* now: on Windows the session's folder would stay with its primary gone */
+    return RSM_OK;
+  }
   rsm__journal_close(&session->journal); /* not every system lets a folder go while files in it are open */
   if (how == RSM_END_LEAVE_STOPPED || !rsm__journal_owes(&session->journal))
     return rsm__store_remove(&session->stored, reterr);

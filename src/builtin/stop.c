@@ -1,4 +1,6 @@
 /* stop.c: shutdown: list, plan, journal, then rank by rank: ask all, wait, kill what is deaf if so ordered, look again.
+ * Where programs may refuse, a rank is asked as a whole before anybody ends: one that refuses spares all, unless force
+ * was ordered.
  *
  * call                | purpose                          | blocks
  * rsm__affected_find  | before and after                 | as long as a listing takes
@@ -19,6 +21,8 @@
 
 /* After the last one has ended its children may need a moment to follow: looks again that often, that far apart. */
 enum { LOOKS = 5, LOOK_APART_MS = 60 };
+/* What cannot be asked may end because the others of its rank do: it is given that long after the last one. */
+enum { FOLLOW_MS = 500 };
 
 static void update_percent(rsm__round *round) {
   round->op->percent = rsm__plan_percent(round->settled, round->count, false);
@@ -27,6 +31,7 @@ static void update_percent(rsm__round *round) {
 static void settle(rsm__round *round, rsm__member *member) {
   member->settled = true;
   round->settled++;
+  round->settled_at = rsm__clock_ms();
   rsm__member_release(round, member);
   update_percent(round);
 }
@@ -69,6 +74,9 @@ static rsm_status ask(rsm__round *round, rsm__member *member, uint32_t grace_ms,
     status = rsm__member_ask(round, member, &why);
   }
   if (status == RSM_NOT_FOUND) return mark_ended(round, member, reterr);
+  member->mute = status == RSM_NOT_SUPPORTED && member->handle;
+  member->why = why;
+  if (member->mute) return RSM_OK; /* it is waited for all the same */
   if (status != RSM_OK) return mark_alive(round, member, &why, reterr);
   rsm__operation_emit(round->op, RSM_ACTION_ASK, &entry->app, NULL);
   return RSM_OK;
@@ -89,7 +97,10 @@ static rsm_status force(rsm__round *round, rsm__member *member, rsm_error *reter
 static rsm_status give_up(rsm__round *round, rsm__member *member, rsm_error *reterr) {
   rsm_error why;
   if (rsm__member_reach(round, member, true, &why) == RSM_NOT_FOUND) return mark_ended(round, member, reterr);
-  rsm__member_blame(round, member, &why);
+  if (member->mute || member->refused)
+    why = member->why;
+  else
+    rsm__member_blame(round, member, &why);
   return mark_alive(round, member, &why, reterr);
 }
 
@@ -107,6 +118,81 @@ static bool cancelled(const rsm__round *round) {
   return rsm__task_cancelled(round->op->task);
 }
 
+/* ---- What is answered ---- */
+
+/* Takes in what has been answered since it was asked last. */
+static void hear(rsm__round *round, size_t from, size_t to) {
+  for (size_t i = from; i < to; i++) {
+    rsm__member *member = &round->members[i];
+    rsm_error why;
+    if (!member->asked || member->settled || member->killed || member->mute) continue;
+    rsm_status answer = rsm__member_answer(member, &why);
+    member->pending = answer == RSM_PENDING;
+    if (answer == RSM_PENDING || answer == RSM_OK) continue;
+    member->mute = answer == RSM_NOT_SUPPORTED;
+    member->refused = !member->mute;
+    member->why = why;
+  }
+}
+
+/* Somebody will not end, and nobody is to be forced: those that were asked with it are told that it is off. */
+static rsm_status call_off(rsm__round *round, size_t from, size_t to, rsm_error *reterr) {
+  rsm_status status = RSM_OK;
+  round->called_off = true;
+  for (size_t i = from; i < to && status == RSM_OK; i++) {
+    rsm__member *member = &round->members[i];
+    rsm_error why;
+    if (member->settled || member->told) continue;
+    rsm__member_withdraw(member);
+    rsm__fail(&why, RSM_FAIL_SHUTDOWN, NULL, "it was let go on: another application will not end");
+    status = mark_alive(round, member, member->refused || member->mute ? &member->why : &why, reterr);
+  }
+  return status;
+}
+
+static bool is_to_be_told(const rsm__member *member, bool force, bool pending) {
+  if (!member->asked || member->settled || member->told || member->mute) return false;
+  return !(force ? member->pending : pending);
+}
+
+/* The second step of asking, once everybody has agreed; with force as soon as each has answered. */
+static rsm_status consult(rsm__round *round, size_t from, size_t to, rsm_error *reterr) {
+  bool force = round->op->request.shutdown.force, pending = false;
+  hear(round, from, to);
+  for (size_t i = from; i < to; i++) {
+    const rsm__member *member = &round->members[i];
+    if (member->settled || member->told) continue;
+    if (member->refused && !force) {
+      rsm__task_checkpoint(round->op->task);
+      return call_off(round, from, to, reterr);
+    }
+    pending = pending || member->pending;
+  }
+  for (size_t i = from; i < to; i++) {
+    rsm__member *member = &round->members[i];
+    if (!is_to_be_told(member, force, pending)) continue;
+    rsm__task_checkpoint(round->op->task);
+    if (cancelled(round)) return RSM_OK;
+    rsm__member_proceed(member);
+    member->told = true;
+  }
+  return RSM_OK;
+}
+
+/* One that cannot be asked: it waits as long as others of its rank may take it with them. */
+static rsm__rung rung_of_mute(const rsm__round *round, size_t from, size_t to, uint32_t *wait) {
+  for (size_t i = from; i < to; i++)
+    if (!round->members[i].settled && !round->members[i].mute) return RSM__RUNG_WAIT;
+  uint64_t since = rsm__clock_ms() - round->settled_at;
+  if (round->settled_at && since < FOLLOW_MS) {
+    if (*wait > FOLLOW_MS - since) *wait = (uint32_t)(FOLLOW_MS - since);
+    return RSM__RUNG_WAIT;
+  }
+  return round->op->request.shutdown.force ? RSM__RUNG_KILL : RSM__RUNG_GIVE_UP;
+}
+
+/* ---- A rank ---- */
+
 /* Acts on whoever's time has come. *ret_wait: ms until the next has; UINT32_MAX: nobody is left to wait for. */
 static rsm_status act(rsm__round *round, size_t from, size_t to, uint32_t grace_ms, uint32_t *ret_wait,
                       rsm_error *reterr) {
@@ -114,7 +200,9 @@ static rsm_status act(rsm__round *round, size_t from, size_t to, uint32_t grace_
   *ret_wait = UINT32_MAX;
   for (size_t i = from; i < to && status == RSM_OK; i++) {
     uint32_t wait;
-    rsm__rung rung = rung_of(round, &round->members[i], grace_ms, &wait);
+    rsm__member *member = &round->members[i];
+    rsm__rung rung = rung_of(round, member, grace_ms, &wait);
+    if (rung == RSM__RUNG_WAIT && member->mute && !member->killed) rung = rung_of_mute(round, from, to, &wait);
     if (rung == RSM__RUNG_DONE) continue;
     if (rung == RSM__RUNG_WAIT) {
       if (wait < *ret_wait) *ret_wait = wait;
@@ -123,11 +211,11 @@ static rsm_status act(rsm__round *round, size_t from, size_t to, uint32_t grace_
     rsm__task_checkpoint(round->op->task);
     if (cancelled(round)) return RSM_OK;
     if (rung == RSM__RUNG_ASK)
-      status = ask(round, &round->members[i], grace_ms, reterr);
+      status = ask(round, member, grace_ms, reterr);
     else if (rung == RSM__RUNG_KILL)
-      status = force(round, &round->members[i], reterr);
+      status = force(round, member, reterr);
     else
-      status = give_up(round, &round->members[i], reterr);
+      status = give_up(round, member, reterr);
     *ret_wait = 0; /* look again before waiting */
   }
   return status;
@@ -166,7 +254,8 @@ static rsm_status run_rank(rsm__round *round, size_t from, size_t to, rsm_error 
   for (;;) {
     uint32_t wait;
     rsm_status status = act(round, from, to, grace_ms, &wait, reterr);
-    if (status != RSM_OK || cancelled(round) || wait == UINT32_MAX) return status;
+    if (status == RSM_OK && !cancelled(round)) status = consult(round, from, to, reterr);
+    if (status != RSM_OK || cancelled(round) || round->called_off || wait == UINT32_MAX) return status;
     if (wait == 0) continue;
     if (!announced) announce_wait(round, from, to);
     announced = true;
@@ -177,7 +266,8 @@ static rsm_status run_rank(rsm__round *round, size_t from, size_t to, rsm_error 
 
 static rsm_status run_ranks(rsm__round *round, rsm_error *reterr) {
   rsm_status status = RSM_OK;
-  for (size_t from = 0, to; from < round->count && status == RSM_OK && !cancelled(round); from = to) {
+  for (size_t from = 0, to; from < round->count && status == RSM_OK && !cancelled(round) && !round->called_off;
+       from = to) {
     unsigned rank = rsm__plan_rank(&round->members[from].entry->app);
     for (to = from; to < round->count && rsm__plan_rank(&round->members[to].entry->app) == rank;) to++;
     status = run_rank(round, from, to, reterr);

@@ -10,7 +10,12 @@ typedef struct rsm__member {
   rsm__process *handle; /* of a process. NULL: not open now; is opened again by identity when needed */
   uint64_t asked_at, killed_at;
   bool asked, killed;
+  bool told;    /* asking has two steps where somebody may refuse: the second has been done */
+  bool pending; /* has not answered yet */
+  bool refused; /* will not end, or does not answer: `why` */
+  bool mute;    /* cannot be asked: `why` */
   bool settled; /* ended, or given up */
+  rsm_error why;
 } rsm__member;
 
 typedef struct rsm__round {
@@ -20,7 +25,9 @@ typedef struct rsm__round {
   size_t count, capacity;
   size_t open_handles, budget;
   size_t settled;
+  uint64_t settled_at; /* when the last one was; 0: none yet */
   bool somebody_asked;
+  bool called_off; /* somebody refused: nobody else is asked */
 } rsm__round;
 
 void rsm__round_done(rsm__round *round);
@@ -40,7 +47,12 @@ rsm_status rsm__round_add_services(rsm__round *round, const rsm__chosen_service 
 /* What is done to one member. steal: close another one's handle if there is no room for its own, else RSM_BUSY.
  * RSM_NOT_FOUND: it has ended. */
 rsm_status rsm__member_reach(rsm__round *round, rsm__member *member, bool steal, rsm_error *reterr);
+/* RSM_NOT_SUPPORTED: there is nothing in it that could be asked. */
 rsm_status rsm__member_ask(const rsm__round *round, const rsm__member *member, rsm_error *reterr);
+/* As rsm__process_answer; a service has none to give. */
+rsm_status rsm__member_answer(const rsm__member *member, rsm_error *reterr);
+void rsm__member_proceed(const rsm__member *member);
+void rsm__member_withdraw(const rsm__member *member);
 rsm_status rsm__member_kill(const rsm__round *round, const rsm__member *member, rsm_error *reterr);
 /* Is it a service that was asked and that its manager does not say to run? Then it ends yet, or has but for some of its
  * processes, and nobody but us brings it back. */

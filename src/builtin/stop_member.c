@@ -58,9 +58,31 @@ rsm_status rsm__member_reach(rsm__round *round, rsm__member *member, bool steal,
   return ended_if_unknown(status);
 }
 
+/* Its company: whoever is to be stopped with it. */
+static rsm_status ask_process(const rsm__round *round, const rsm__member *member, rsm_error *reterr) {
+  RSM_CLEAN_FREE rsm_process *company = rsm__calloc(round->count, sizeof *company);
+  size_t count = 0;
+  if (!company) return rsm__fail_memory(reterr);
+  for (size_t i = 0; i < round->count; i++)
+    if (!is_service(&round->members[i])) company[count++] = round->members[i].entry->app.process;
+  return rsm__process_ask(member->handle, company, count, reterr);
+}
+
 rsm_status rsm__member_ask(const rsm__round *round, const rsm__member *member, rsm_error *reterr) {
-  if (!is_service(member)) return rsm__process_ask(member->handle, NULL, 0, reterr);
+  if (!is_service(member)) return ask_process(round, member, reterr);
   return ended_if_unknown(rsm__service_stop(round->op->services, &member->entry->service, reterr));
+}
+
+rsm_status rsm__member_answer(const rsm__member *member, rsm_error *reterr) {
+  return member->handle ? rsm__process_answer(member->handle, reterr) : RSM_OK;
+}
+
+void rsm__member_proceed(const rsm__member *member) {
+  if (member->handle) rsm__process_proceed(member->handle);
+}
+
+void rsm__member_withdraw(const rsm__member *member) {
+  if (member->handle) rsm__process_withdraw(member->handle);
 }
 
 rsm_status rsm__member_kill(const rsm__round *round, const rsm__member *member, rsm_error *reterr) {

@@ -168,9 +168,9 @@ rsm_status rsm__store_remove(rsm__stored *stored, rsm_error *reterr) {
   char old[64];
   snprintf(old, sizeof old, "%s%s", OLD_PREFIX, stored->key);
   rsm_status status = rsm__dir_rename(stored->place, stored->key, old, reterr);
-  if (status == RSM_FILE_NOT_FOUND) return RSM_OK;
+  close_dir(&stored->dir); /* on Windows it would stay there as long as we have it open */
   /* Not renamed, it can perhaps be removed all the same: left there it would look alive as long as we are. */
-  if (status != RSM_OK) return rsm__dir_remove(stored->place, stored->key, reterr);
+  if (status != RSM_OK && status != RSM_FILE_NOT_FOUND) return rsm__dir_remove(stored->place, stored->key, reterr);
   /* Renamed it has ended, for everybody. What cannot be removed now (on Windows: what a secondary still has open) is
    * swept by the next session that starts. */
   (void)rsm__dir_remove(stored->place, old, NULL);

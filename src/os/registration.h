@@ -1,5 +1,6 @@
 /* registration.h: an application's wish to be started again, kept where others can read it and nobody else can forge
- * it. Linux: a file in the user's private folder, named by pid and start time. SPDX-License-Identifier: MIT */
+ * it. Linux: a file in the user's private folder, named by pid and start time. Windows: RegisterApplicationRestart's
+ * own, or, where the system keeps none, a section that dies with the process. SPDX-License-Identifier: MIT */
 #ifndef RSM_OS_REGISTRATION_H
 #define RSM_OS_REGISTRATION_H
 

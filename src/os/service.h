@@ -11,7 +11,7 @@
 /* One service (or what starts one: a socket, a timer) of one manager. */
 typedef struct rsm__service_id {
   const char *name;  /* the manager's full name for it: "nginx.service" (Windows: "Spooler"); NULL: none */
-  bool user_manager; /* a user's manager, not the system's (Windows has only that) */
+  bool user_manager; /* a user's manager, not the system's (Windows: never) */
   uint32_t owner;    /* that user's uid; 0 for the system's */
 } rsm__service_id;
 

@@ -46,7 +46,7 @@ static unsigned __stdcall watch_main(void *argument) {
 static rsm_status begin_watch(const rsm__system_op *op, watch *w, rsm_error *reterr) {
   w->op = op;
   w->over = CreateEventW(NULL, TRUE, FALSE, NULL);
-  if (!w->over) return rsm__native_fail(reterr, GetLastError(), "CreateEventW", NULL);
+  if (!w->over) return rsm__fail(reterr, RSM_BUSY, NULL, "no handle is left that could end the operation's watch");
   w->thread = (HANDLE)_beginthreadex(NULL, 0, watch_main, w, 0, NULL);
   if (w->thread) return RSM_OK;
   CloseHandle(w->over);
@@ -145,7 +145,7 @@ static rsm_status grow(RM_PROCESS_INFO **apps, UINT *capacity, UINT needed, rsm_
 /* One call. RSM_PENDING: there was not room enough, *needed tells for how many there has to be. */
 static rsm_status get_list(const rsm__system_op *op, RM_PROCESS_INFO *apps, UINT capacity, UINT *needed, UINT *count,
                            DWORD *reasons, rsm_error *reterr) {
-  watch w;
+  watch w = {0};
   rsm_status status = op->settling ? RSM_OK : check_cancelled(op, reterr);
   if (status == RSM_OK && !op->settling) status = begin_watch(op, &w, reterr);
   if (status != RSM_OK) return status;

@@ -53,6 +53,7 @@ static rsm_status read_records(const BYTE *buffer, size_t size, rsm_filter_list 
   for (size_t at = 0; size > 0; at += record.cbNextOffset) {
     if (size - at < sizeof record) return fail_malformed("it ends beyond the buffer", reterr);
     memcpy(&record, buffer + at, sizeof record);
+    if (record.FilterTrigger == RmFilterTriggerInvalid && at == 0) return RSM_OK; /* nothing has been written */
     rsm_status status = add_record(buffer, size, &record, list, reterr);
     if (status != RSM_OK || record.cbNextOffset == 0) return status;
     if (record.cbNextOffset < sizeof record || record.cbNextOffset > size - at)
@@ -79,7 +80,7 @@ static rsm_status get_records(const rsm__system *session, BYTE **ret_buffer, siz
   if (needed > capacity) return fail_malformed("it is longer than the buffer", reterr);
   *ret_buffer = buffer;
   buffer = NULL;
-  *ret_size = needed;
+  *ret_size = needed ? needed : capacity; /* it need not be told once there was room */
   return RSM_OK;
 }
 

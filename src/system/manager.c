@@ -30,7 +30,8 @@ static bool available(rsm_error *reterr) {
 
 static void free_session(void *state) {
   rsm__system *session = state;
-  if (session->open) session->native->RmEndSession(session->handle); /* it was not even handed over */
+  if (session->native && session->open)
+    session->native->RmEndSession(session->handle); /* it was not even handed over */
   rsm__folders_done(&session->folders);
   rsm_resource_list_free(session->registered);
   rsm_list_free(session->stopped);

@@ -34,7 +34,7 @@
   X(RmGetFilterList)
 
 typedef struct rsm__native {
-#define X(name) __typeof__(name) *name;
+#define X(name) __typeof__(name) *(name);
   RSM__NATIVE_FUNCTIONS(X)
 #undef X
 } rsm__native;

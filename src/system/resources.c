@@ -4,6 +4,7 @@
  * call                 | purpose                         | blocks
  * GetFileAttributesW   | is a registered path a directory? | as long as its volume takes, a share: until given up
  * RmRegisterResources  | hands a batch over              | a write to the registry */
+#include "system/probe.h"
 #include "system/system.h"
 
 #include <string.h>
@@ -66,7 +67,7 @@ static rsm_status fail_register(const handover *h, DWORD code, const wchar_t *fi
   return status;
 }
 
-/* One call; if it is refused, with halves of its files, until it is one that is refused alone. */
+/* One call. If it is refused, and it is no single file's fault, with halves of its files. */
 static rsm_status hand_over_batch(handover *h, const wchar_t **files, size_t count, bool with_others,
                                   rsm_error *reterr) {
   DWORD code = register_now(h, files, count, with_others);
@@ -74,7 +75,9 @@ static rsm_status hand_over_batch(handover *h, const wchar_t **files, size_t cou
     h->done += count;
     return RSM_OK;
   }
-  if (code != ERROR_WRITE_FAULT || count <= 1) return fail_register(h, code, count == 1 ? files[0] : NULL, reterr);
+  const wchar_t *culprit = count == 1 ? files[0] : NULL;
+  if (code == ERROR_WRITE_FAULT && count > 1) culprit = rsm__probe_refused(h->session->native, files, count);
+  if (code != ERROR_WRITE_FAULT || culprit || count <= 1) return fail_register(h, code, culprit, reterr);
   rsm_status status = hand_over_batch(h, files, count / 2, with_others, reterr);
   if (status == RSM_OK) status = hand_over_batch(h, files + count / 2, count - count / 2, false, reterr);
   return status;

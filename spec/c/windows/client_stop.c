@@ -192,19 +192,24 @@ static void p09_a_window_that_goes_late(void) {
   client_close(session);
 }
 
-static void p10_some_stop_and_one_does_not(void) {
+static void p10_who_refuses_spares_all(void) {
   new_files(L"p10");
-  client_program agrees = windowed(L" agree"), refuses = windowed(L" veto");
+  wchar_t *note_of_refuser = client_path(L"p10-refuser"), *note_of_other = note;
+  client_program agrees = windowed(L" agree");
+  note = note_of_refuser;
+  client_program refuses = windowed(L" veto");
   DWORD session = session_on_file();
   CHECK_INT(RmShutdown(session, 0, see), CLIENT_FAIL_SHUTDOWN);
   CHECK(seen_count > 0 && seen[seen_count - 1] < 100);
   seen_count = 0;
-  CHECK(client_runs(&refuses));
-  CHECK_INT(client_wait(&agrees), 0);
-  CHECK_INT(status_of(session, &agrees), RmStatusStopped);
-  CHECK_INT(status_of(session, &refuses), RmStatusRunning | RmStatusErrorOnStop);
+  CHECK(client_runs(&refuses) && client_runs(&agrees));
+  since(client_read(note_of_refuser), "query 1\n");
+  CHECK(!strstr(client_read(note_of_other), "end 1"));
+  CHECK(status_of(session, &refuses) == (RmStatusRunning | RmStatusErrorOnStop));
+  CHECK(status_of(session, &agrees) & RmStatusRunning);
   client_end(&refuses);
   CHECK_INT(RmShutdown(session, 0, NULL), 0); /* "retry" */
+  CHECK_INT(client_wait(&agrees), 0);
   client_close(session);
 }
 
@@ -377,6 +382,21 @@ static void p19_not_registered(void) {
   CHECK_TEXT(come_back(L"none", false), "");
 }
 
+static void p20_some_stop_and_one_does_not(void) {
+  new_files(L"p20");
+  client_program agrees = windowed(L" agree"), stays = windowed(L" deaf");
+  DWORD session = session_on_file(), began = GetTickCount();
+  CHECK_INT(RmShutdown(session, 0, NULL), CLIENT_FAIL_SHUTDOWN);
+  CHECK(GetTickCount() - began >= 25000 && GetTickCount() - began < 60000); /* the usual limit */
+  CHECK_INT(client_wait(&agrees), 0);
+  CHECK(client_runs(&stays));
+  CHECK_INT(status_of(session, &agrees), RmStatusStopped);
+  CHECK_INT(status_of(session, &stays), RmStatusRunning | RmStatusErrorOnStop);
+  client_end(&stays);
+  CHECK_INT(RmShutdown(session, 0, NULL), 0);
+  client_close(session);
+}
+
 int main(int argc, char **argv) {
   static const check_test tests[] = {CHECK_TEST(p01_restart_first_answers_776),
                                      CHECK_TEST(p02_nobody_affected),
@@ -387,7 +407,7 @@ int main(int argc, char **argv) {
                                      CHECK_TEST(p07_only_registered),
                                      CHECK_TEST(p08_a_console_program),
                                      CHECK_TEST(p09_a_window_that_goes_late),
-                                     CHECK_TEST(p10_some_stop_and_one_does_not),
+                                     CHECK_TEST(p10_who_refuses_spares_all),
                                      CHECK_TEST(p11_windows_before_services),
                                      CHECK_TEST(p12_what_depends_on_a_service),
                                      CHECK_TEST(p13_a_filter_leaves_it_stopped),
@@ -396,6 +416,7 @@ int main(int argc, char **argv) {
                                      CHECK_TEST(p16_registered_with_arguments),
                                      CHECK_TEST(p17_registered_without_arguments),
                                      CHECK_TEST(p18_registered_but_not_for_updates),
-                                     CHECK_TEST(p19_not_registered)};
+                                     CHECK_TEST(p19_not_registered),
+                                     CHECK_TEST(p20_some_stop_and_one_does_not)};
   return check_run(tests, ARRAYSIZE(tests), argc, argv);
 }

@@ -1,5 +1,5 @@
-/* holding_windows.h: children that hold files, and listings of who does: for the tests of os/holders.h on Windows. A child is the
- * test program itself, started again with its orders in the environment. SPDX-License-Identifier: MIT */
+/* holding_windows.h: children that hold files, and listings of who does: for the tests of os/holders.h on Windows. A
+ * child is the test program itself, started again with its orders in the environment. SPDX-License-Identifier: MIT */
 #ifndef HOLDING_WINDOWS_H
 #define HOLDING_WINDOWS_H
 
@@ -63,6 +63,8 @@ static inline void put_library(const wchar_t *name) {
   CHECK(CopyFileW(system, win(name), TRUE));
 }
 
+static inline bool remove_below(const wchar_t *path);
+
 static inline void remove_tree(const wchar_t *path) {
   wchar_t pattern[HOLDING_PATH];
   WIN32_FIND_DATAW entry;
@@ -75,9 +77,9 @@ static inline void remove_tree(const wchar_t *path) {
     swprintf(below, HOLDING_PATH, L"%ls\\%ls", path, entry.cFileName);
     bool directory = (entry.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
     if (directory && !(entry.dwFileAttributes & FILE_ATTRIBUTE_REPARSE_POINT)) remove_tree(below);
-    if (directory)
-      RemoveDirectoryW(below);
-    else
+    if (directory && !RemoveDirectoryW(below))
+      remove_below(below); /* a link that Wine does not remove */
+    else if (!directory)
       DeleteFileW(below);
   } while (FindNextFileW(search, &entry));
   FindClose(search);
@@ -89,6 +91,7 @@ static inline void remove_tree(const wchar_t *path) {
 typedef struct child {
   HANDLE process;
   uint32_t pid;
+  unsigned number;
 } child;
 
 static HANDLE children; /* a job: none of them outlives us */
@@ -100,9 +103,11 @@ static inline void order(const wchar_t *act, const wchar_t *path, unsigned argum
         SetEnvironmentVariableW(L"HOLDING_ARGUMENT", number));
 }
 
-/* program NULL: ourselves. Returns when the child has done what it was told. */
+/* program NULL: ourselves. Returns when the child has done what it was told; its command line ends with "held-" and a
+ * number of its own. */
 static inline child start_program(const wchar_t *program, const wchar_t *act, const wchar_t *path, unsigned argument) {
-  wchar_t self[HOLDING_PATH], number[32];
+  static unsigned count;
+  wchar_t self[HOLDING_PATH], number[32], line[64];
   STARTUPINFOW startup = {.cb = sizeof startup};
   PROCESS_INFORMATION info;
   SECURITY_ATTRIBUTES inherited = {.nLength = sizeof inherited, .bInheritHandle = TRUE};
@@ -112,7 +117,8 @@ static inline child start_program(const wchar_t *program, const wchar_t *act, co
   order(act, path, argument);
   CHECK(SetEnvironmentVariableW(L"HOLDING_READY", number));
   if (program) wcscpy(self, program);
-  CHECK(CreateProcessW(self, NULL, NULL, NULL, TRUE, CREATE_NO_WINDOW | CREATE_SUSPENDED, NULL, NULL, &startup, &info));
+  swprintf(line, 64, L"holder held-%lu-%u", GetCurrentProcessId(), ++count);
+  CHECK(CreateProcessW(self, line, NULL, NULL, TRUE, CREATE_NO_WINDOW | CREATE_SUSPENDED, NULL, NULL, &startup, &info));
   CHECK(AssignProcessToJobObject(children, info.hProcess));
   ResumeThread(info.hThread);
   CloseHandle(info.hThread);
@@ -120,7 +126,7 @@ static inline child start_program(const wchar_t *program, const wchar_t *act, co
   const HANDLE either[] = {ready, info.hProcess};
   CHECK_INT(WaitForMultipleObjects(2, either, FALSE, HOLDING_LIMIT_MS), WAIT_OBJECT_0);
   CloseHandle(ready);
-  return (child){.process = info.hProcess, .pid = info.dwProcessId};
+  return (child){.process = info.hProcess, .pid = info.dwProcessId, .number = count};
 }
 
 static inline child start(const wchar_t *act, const wchar_t *path, unsigned argument) {
@@ -133,6 +139,68 @@ static inline void end(child victim) {
   CloseHandle(victim.process);
 }
 
+/* ---- Below Wine ---- */
+
+/* What Wine calls a file there, to be freed with HeapFree; NULL: this is no Wine. */
+static inline char *name_below(const wchar_t *path) {
+  typedef char *CDECL unix_name(const wchar_t *);
+  FARPROC found_name = GetProcAddress(GetModuleHandleW(L"kernel32"), "wine_get_unix_file_name");
+  return found_name ? ((unix_name *)(void *)found_name)(path) : NULL;
+}
+
+static inline void run_below(const wchar_t *program, wchar_t *line) {
+  STARTUPINFOW startup = {.cb = sizeof startup};
+  PROCESS_INFORMATION info;
+  CHECK(CreateProcessW(program, line, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &info));
+  WaitForSingleObject(info.hProcess, HOLDING_LIMIT_MS);
+  CloseHandle(info.hProcess);
+  CloseHandle(info.hThread);
+}
+
+/* Removes the file as a program of the system below does, whatever is open. False: this is no Wine. */
+static inline bool remove_below(const wchar_t *path) {
+  wchar_t line[HOLDING_PATH];
+  char *name = name_below(path);
+  if (!name) return false;
+  swprintf(line, HOLDING_PATH, L"rm -f %hs", name);
+  HeapFree(GetProcessHeap(), 0, name);
+  run_below(L"Z:\\bin\\rm", line);
+  for (int i = 0; i < 500 && GetFileAttributesW(path) != INVALID_FILE_ATTRIBUTES; i++) Sleep(10);
+  return true;
+}
+
+/* A link to the folder `to`. Wine makes none, and says that it did: the system below does. False: not permitted. */
+static inline bool put_link(const wchar_t *name, const wchar_t *to) {
+  wchar_t line[HOLDING_PATH * 2];
+  if (!CreateSymbolicLinkW(win(name), win(to), SYMBOLIC_LINK_FLAG_DIRECTORY)) return false;
+  if (GetFileAttributesW(win(name)) != INVALID_FILE_ATTRIBUTES) return true;
+  char *there = name_below(win(to)), *here = name_below(win(name));
+  if (!there || !here) return false;
+  swprintf(line, HOLDING_PATH * 2, L"ln -s %hs %hs", there, here);
+  HeapFree(GetProcessHeap(), 0, there);
+  HeapFree(GetProcessHeap(), 0, here);
+  run_below(L"Z:\\bin\\ln", line);
+  for (int i = 0; i < 2000 && GetFileAttributesW(win(name)) == INVALID_FILE_ATTRIBUTES; i++) Sleep(10);
+  return GetFileAttributesW(win(name)) != INVALID_FILE_ATTRIBUTES;
+}
+
+/* Stops the child as the system below can, so that it answers nothing any more, or lets it go on. False: this is no
+ * Wine. */
+static inline bool freeze(child who, bool stop) {
+  wchar_t line[HOLDING_PATH];
+  char *name = name_below(win(L"done"));
+  if (!name) return false;
+  swprintf(line, HOLDING_PATH, /* the bracket: so that sh does not find itself */
+           L"sh -c \"for p in /proc/[0-9]*; do if grep -qaz 'hel[d]-%lu-%u$' $p/cmdline 2>/dev/null; then kill -%ls "
+           L"${p#/proc/}; fi; done; touch '%hs'\"",
+           GetCurrentProcessId(), who.number, stop ? L"STOP" : L"CONT", name);
+  HeapFree(GetProcessHeap(), 0, name);
+  run_below(L"Z:\\bin\\sh", line); /* whose end Wine does not tell */
+  for (int i = 0; i < 2000 && GetFileAttributesW(win(L"done")) == INVALID_FILE_ATTRIBUTES; i++) Sleep(10);
+  CHECK(DeleteFileW(win(L"done")));
+  return true;
+}
+
 /* ---- The child's side ---- */
 
 static inline HANDLE act_open(const wchar_t *path, DWORD access, DWORD share) {
@@ -141,7 +209,8 @@ static inline HANDLE act_open(const wchar_t *path, DWORD access, DWORD share) {
   return file;
 }
 
-/* A view whose file and section are closed. writable: and may be written through. keep: the section stays, not the view. */
+/* A view whose file and section are closed. writable: and may be written through. keep: the section stays, not the
+ * view. */
 static inline void act_map(const wchar_t *path, bool writable, bool keep) {
   HANDLE file = act_open(path, writable ? GENERIC_READ | GENERIC_WRITE : GENERIC_READ, 7);
   HANDLE section = CreateFileMappingW(file, NULL, writable ? PAGE_READWRITE : PAGE_READONLY, 0, 0, NULL);

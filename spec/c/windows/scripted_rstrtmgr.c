@@ -25,12 +25,17 @@ script *scripted(void) {
 
 /* ---- Sessions ---- */
 
+static DWORD open_session(void) {
+  if (the.starts + the.joins == 1) the.counted = the.first_handle;
+  return the.first_handle++;
+}
+
 EXPORT DWORD WINAPI RmStartSession(DWORD *handle, DWORD flags, WCHAR key[]) {
   scripted();
   InterlockedIncrement(&the.starts);
   if (flags) return ERROR_BAD_ARGUMENTS;
   if (the.start_code) return the.start_code;
-  *handle = the.first_handle++;
+  *handle = open_session();
   memcpy(key, the.key, 32 * sizeof *key);
   return ERROR_SUCCESS;
 }
@@ -40,7 +45,7 @@ EXPORT DWORD WINAPI RmJoinSession(DWORD *handle, const WCHAR key[]) {
   InterlockedIncrement(&the.joins);
   if (the.join_code) return the.join_code;
   if (wcscmp(key, the.key) != 0) return ERROR_SESSION_CREDENTIAL_CONFLICT;
-  *handle = the.first_handle++;
+  *handle = open_session();
   return ERROR_SUCCESS;
 }
 
@@ -66,14 +71,14 @@ static void note_file(const WCHAR *path) {
 EXPORT DWORD WINAPI RmRegisterResources(DWORD handle, UINT files, LPCWSTR names[], UINT processes,
                                         RM_UNIQUE_PROCESS process[], UINT services, LPCWSTR service[]) {
   size_t units = 0;
-  (void)handle;
-  InterlockedIncrement(&the.registers);
+  if (handle == the.counted) InterlockedIncrement(&the.registers);
   if (the.register_code) return the.register_code;
   for (UINT i = 0; i < files; i++) {
     units += wcslen(names[i]) + 1;
     if (is_refused(names[i])) return ERROR_WRITE_FAULT;
   }
   if (the.most_units && units > the.most_units) return ERROR_WRITE_FAULT;
+  if (handle != the.counted) return ERROR_SUCCESS;
   for (UINT i = 0; i < files; i++) note_file(names[i]);
   if (files > the.most_files) the.most_files = files;
   the.processes += processes;
@@ -252,5 +257,6 @@ EXPORT DWORD WINAPI RmGetFilterList(DWORD handle, PBYTE buffer, DWORD size, LPDW
   if (the.filter_fault == FAULT_MORE_FOR_EVER) *needed = size + 1;
   if (*needed > size) return ERROR_MORE_DATA;
   if (*needed) write_records(buffer, *needed);
+  if (the.filter_fault == FAULT_SIZE_UNTOLD) *needed = 0;
   return ERROR_SUCCESS;
 }

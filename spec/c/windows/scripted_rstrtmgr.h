@@ -27,12 +27,13 @@ typedef struct script_filter {
 
 typedef enum script_fault {
   FAULT_NONE,
-  FAULT_NAME_OUTSIDE, /* a name points out of the buffer */
-  FAULT_NAME_OPEN,    /* a name does not end within the buffer */
-  FAULT_OFFSET_SMALL, /* the next record begins within this one */
-  FAULT_OFFSET_LARGE, /* it begins beyond the buffer */
-  FAULT_TRIGGER,      /* a trigger that does not exist */
-  FAULT_MORE_FOR_EVER /* never enough room */
+  FAULT_NAME_OUTSIDE,  /* a name points out of the buffer */
+  FAULT_NAME_OPEN,     /* a name does not end within the buffer */
+  FAULT_OFFSET_SMALL,  /* the next record begins within this one */
+  FAULT_OFFSET_LARGE,  /* it begins beyond the buffer */
+  FAULT_TRIGGER,       /* a trigger that does not exist */
+  FAULT_MORE_FOR_EVER, /* never enough room */
+  FAULT_SIZE_UNTOLD    /* no fault: the size is told only where there was too little room */
 } script_fault;
 
 typedef struct script {
@@ -60,7 +61,8 @@ typedef struct script {
   DWORD call_thread;               /* of the last shutdown or restart */
   BOOL had_callback;               /* and whether it was given one */
   LONG state;                      /* 0: before, 1: after a shutdown, 2: after a restart */
-  UINT files, processes, services; /* registered, in all */
+  DWORD counted;                   /* of that session, the first one, what is registered is written down: */
+  UINT files, processes, services; /* in all */
   UINT most_files;                 /* in one call */
   UINT longest_registered;
   WCHAR last_file[1024], last_service[64], first_file[1024];

@@ -1,10 +1,10 @@
 /* service.c: a real service of Windows for the tests, a program of its own.
  *
- *   service NAME [note PATH] [open PATH] [slow SECONDS] [deaf]
+ *   service NAME [note PATH] [open PATH] [slow SECONDS] [linger SECONDS] [deaf]
  *
  * It notes "start PID WORDS" when it runs and "stop" when it is told to stop, holds PATH open for reading while it runs
- * (everybody else may do anything with it), takes SECONDS to stop, or, deaf, does not accept to be stopped.
- * Its hard limit ends it, whatever it was told. SPDX-License-Identifier: MIT */
+ * (everybody else may do anything with it), takes SECONDS to stop, has a process that goes on for SECONDS after it, or,
+ * deaf, does not accept to be stopped. Its hard limit ends it, whatever it was told. SPDX-License-Identifier: MIT */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ static struct {
   wchar_t *name;
   const wchar_t *note;
   const wchar_t *open;
-  DWORD slow_ms;
+  DWORD slow_ms, linger_ms;
   bool deaf;
   SERVICE_STATUS_HANDLE handle;
   HANDLE stop;
@@ -101,6 +101,8 @@ static bool read_words(wchar_t **word) {
       self.open = *++word;
     else if (wcscmp(*word, L"slow") == 0)
       self.slow_ms = (DWORD)(wcstod(*++word, NULL) * 1000);
+    else if (wcscmp(*word, L"linger") == 0)
+      self.linger_ms = (DWORD)(wcstod(*++word, NULL) * 1000);
     else
       return false;
   }
@@ -112,11 +114,13 @@ int wmain(int argc, wchar_t **argv); /* what mingw-w64's -municode calls */
 int wmain(int argc, wchar_t **argv) {
   self.argv = argv;
   if (argc < 2 || !read_words(argv + 2)) {
-    fprintf(stderr, "usage: service NAME [note PATH] [open PATH] [slow SECONDS] [deaf]\n");
+    fprintf(stderr, "usage: service NAME [note PATH] [open PATH] [slow SECONDS] [linger SECONDS] [deaf]\n");
     return 2;
   }
   self.name = argv[1];
   SERVICE_TABLE_ENTRYW table[] = {{self.name, run}, {NULL, NULL}};
   CloseHandle(CreateThread(NULL, 0, end_hard, NULL, 0, NULL));
-  return StartServiceCtrlDispatcherW(table) ? 0 : 1;
+  bool done = StartServiceCtrlDispatcherW(table);
+  Sleep(self.linger_ms);
+  return done ? 0 : 1;
 }

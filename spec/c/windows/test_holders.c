@@ -16,8 +16,6 @@ static void check_one(const wchar_t *act, const wchar_t *name, unsigned argument
   CHECK(how == RSM_USE_OPEN ? use->fd > 0 : use->fd == -1);
   CHECK(found.holders[0].process.start_time > 0);
   end(who);
-  find(name);
-  CHECK_INT(found.count, 0);
 }
 
 static void test_each_kind_of_use(void) {
@@ -25,6 +23,8 @@ static void test_each_kind_of_use(void) {
   put_library(L"library.dll");
   put_folder(L"dir");
   check_one(L"read", L"file", 0, RSM_USE_OPEN, RSM_ACCESS_READ);
+  find(L"file");
+  CHECK_INT(found.count, 0);
   check_one(L"write", L"file", 0, RSM_USE_OPEN, RSM_ACCESS_WRITE);
   check_one(L"both", L"file", 0, RSM_USE_OPEN, RSM_ACCESS_READ | RSM_ACCESS_WRITE);
   check_one(L"alone", L"file", 0, RSM_USE_OPEN, RSM_ACCESS_READ);
@@ -94,7 +94,7 @@ static void test_listings_do_not_see_each_other(void) {
   child who = start(L"read", win(L"shared"), 0);
   HANDLE thread = CreateThread(NULL, 0, list_for_ever, (void *)(uintptr_t)in(L"shared"), 0, NULL);
   CHECK(thread);
-  for (int i = 0; i < 15; i++) {
+  for (int i = 0; i < 6; i++) {
     find(L"shared");
     CHECK_INT(found.count, 1);
     only_use(who, RSM_USE_OPEN, in(L"shared"));
@@ -110,8 +110,8 @@ static void test_names(void) {
   for (size_t i = 0; i < RSM_COUNT(names); i++) {
     put(names[i]);
     check_one(L"read", names[i], 0, RSM_USE_OPEN, RSM_ACCESS_READ);
-    check_one(L"map", names[i], 0, RSM_USE_MAP, RSM_ACCESS_READ);
   }
+  check_one(L"map", names[1], 0, RSM_USE_MAP, RSM_ACCESS_READ);
 }
 
 static void test_a_lone_surrogate(void) {
@@ -177,26 +177,6 @@ static void test_deleted_while_open(void) {
   end(who);
 }
 
-/* Removes the file as a program of the system below Wine does, whatever is open. False: this is no Wine. */
-static bool remove_below(const wchar_t *path) {
-  typedef char *CDECL unix_name(const wchar_t *);
-  unix_name *name_of = (unix_name *)(void *)GetProcAddress(GetModuleHandleW(L"kernel32"), "wine_get_unix_file_name");
-  if (!name_of) return false;
-  char *name = name_of(path);
-  CHECK(name);
-  wchar_t line[HOLDING_PATH];
-  swprintf(line, HOLDING_PATH, L"rm -f %hs", name);
-  HeapFree(GetProcessHeap(), 0, name);
-  STARTUPINFOW startup = {.cb = sizeof startup};
-  PROCESS_INFORMATION info;
-  CHECK(CreateProcessW(L"Z:\\bin\\rm", line, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &info));
-  WaitForSingleObject(info.hProcess, HOLDING_LIMIT_MS);
-  CloseHandle(info.hProcess);
-  CloseHandle(info.hThread);
-  for (int i = 0; i < 200 && GetFileAttributesW(path) != INVALID_FILE_ATTRIBUTES; i++) Sleep(10);
-  return true;
-}
-
 /* The name is free, or another file's, while somebody still uses what had it. */
 static void test_removed_while_used(void) {
   put(L"old");
@@ -244,7 +224,7 @@ static void test_a_directory_counts_with_its_tree(void) {
   put(L"tree\\top");
   put(L"treex\\file");
   CHECK(CreateHardLinkW(win(L"outside"), win(L"tree\\sub\\file"), NULL));
-  bool linked = CreateSymbolicLinkW(win(L"tree\\link"), win(L"treex"), SYMBOLIC_LINK_FLAG_DIRECTORY) != 0;
+  bool linked = put_link(L"tree\\link", L"treex");
   child a = start(L"read", win(L"outside"), 0), b = start(L"cwd", win(L"tree\\sub\\empty") + 4, 0);
   child c = start(L"map", win(L"tree\\top"), 0), d = start(L"read", win(L"treex\\file"), 0);
   if (!linked) printf("(no link: not permitted here)\n");
@@ -258,6 +238,28 @@ static void test_a_directory_counts_with_its_tree(void) {
   end(b);
   end(c);
   end(d);
+}
+
+static void test_through_a_link(void) {
+  put_folder(L"v1");
+  put_folder(L"v2");
+  put(L"v1\\file");
+  put(L"v2\\file");
+  if (!put_link(L"current", L"v1")) {
+    printf("skipped: a link (not permitted here)\n");
+    return;
+  }
+  child who = start(L"read", win(L"v1\\file"), 0), other = start(L"read", win(L"v2\\file"), 0);
+  find(L"current\\file");
+  CHECK_INT(found.count, 1);
+  CHECK_TEXT(only_use(who, RSM_USE_OPEN, in(L"current\\file"))->resource, in(L"current\\file"));
+  find(L"current");
+  CHECK_INT(found.count, 1);
+  only_use(who, RSM_USE_OPEN, in(L"current\\file"));
+  find_real(in(L"current\\file"), in(L"v2\\file")); /* it led there when it was registered */
+  CHECK_INT(found.count, 2);
+  end(who);
+  end(other);
 }
 
 static void test_missing_files_have_no_holders(void) {
@@ -298,6 +300,36 @@ static void test_a_pipe_that_somebody_waits_on(void) {
   only_use(who, RSM_USE_OPEN, in(L"file"));
   CHECK(rsm__clock_ms() - began < 3000);
   end(who);
+}
+
+/* In Wine a stopped process cannot be asked for its mappings; its handles can, and everybody else. */
+static void test_a_process_that_does_not_answer(void) {
+  put(L"file");
+  child frozen = start(L"read", win(L"file"), 0), other = start(L"map", win(L"file"), 0);
+  if (!freeze(frozen, true)) {
+    printf("skipped: a process that does not answer (Windows' always do)\n");
+    end(frozen);
+    end(other);
+    return;
+  }
+  rsm__lookup_free(lookup);
+  CHECK(rsm__lookup_new(1500, &lookup, NULL) == RSM_OK);
+  find(L"file");
+  only_use(frozen, RSM_USE_OPEN, in(L"file"));
+  only_use(other, RSM_USE_MAP, in(L"file"));
+  const rsm_unreadable *entry = unreadable_process(frozen);
+  CHECK(!found.complete && entry);
+  CHECK_TEXT(entry->reason, "its mappings did not answer in time");
+  uint64_t began = rsm__clock_ms();
+  find(L"file"); /* a thread hangs there already: nobody else is sent */
+  CHECK(unreadable_process(frozen));
+  only_use(frozen, RSM_USE_OPEN, in(L"file"));
+  printf("(the second listing took %u ms)\n", (unsigned)(rsm__clock_ms() - began));
+  CHECK(freeze(frozen, false));
+  find(L"file");
+  CHECK(!unreadable_process(frozen));
+  end(frozen);
+  end(other);
 }
 
 static void test_some_processes_only(void) {
@@ -373,7 +405,7 @@ static void test_want_of_memory(void) {
   child a = start(L"read", win(L"tree\\file"), 0), b = start(L"map", win(L"file"), 0);
   const rsm__target targets[] = {{.path = in(L"tree")}, {.path = in(L"file")}, {.path = in(L"gone\\x")}};
   rsm_status status = RSM_OUT_OF_MEMORY;
-  for (unsigned long n = 1; status == RSM_OUT_OF_MEMORY; n += n < 200 ? 1 : n / 20) {
+  for (unsigned long n = 1; status == RSM_OUT_OF_MEMORY; n += n < 60 ? 1 : n / 6) {
     rsm__lookup *own = NULL;
     RSM_CLEAN_ARENA rsm__arena memory = {0};
     rsm__holders result = {.count = 77};
@@ -400,7 +432,7 @@ static void test_speed(void) {
   put(L"file");
   for (int i = 0; i < CHILDREN; i++) who[i] = start(i % 2 ? L"read" : L"map", win(L"file"), 0);
   uint64_t best = UINT64_MAX, worst = 0;
-  for (int i = 0; i < 8; i++) {
+  for (int i = 0; i < 3; i++) {
     uint64_t began = rsm__clock_ms();
     find(L"file");
     uint64_t took = rsm__clock_ms() - began;
@@ -427,9 +459,11 @@ int main(int argc, char **argv) {
       CHECK_TEST(test_removed_while_used),
       CHECK_TEST(test_renamed_while_open),
       CHECK_TEST(test_a_directory_counts_with_its_tree),
+      CHECK_TEST(test_through_a_link),
       CHECK_TEST(test_missing_files_have_no_holders),
       CHECK_TEST(test_a_process_that_may_not_be_opened),
       CHECK_TEST(test_a_pipe_that_somebody_waits_on),
+      CHECK_TEST(test_a_process_that_does_not_answer),
       CHECK_TEST(test_some_processes_only),
       CHECK_TEST(test_many_files),
       CHECK_TEST(test_cancel),

@@ -8,6 +8,7 @@
 #include "os/private_dir.h"
 #include "os/user.h"
 #include "os/windows/capture.h"
+#include "os/windows/launch_hooks.h"
 #include "os/windows/launch_record.h"
 #include "os/windows/rights.h"
 #include "os/windows/wide.h"
@@ -298,7 +299,9 @@ static void hears_of_a_missing_library(void) {
   rsm__buffer_done(&f.capture);
   f.capture = (rsm__buffer){0};
   rsm__capture_encode(&capture, &f.capture);
+  rsm__launch_settle_ms = 30000; /* this machine may be busy */
   CHECK_INT(start(&f, NULL, 0), RSM_GEN_FAILURE);
+  rsm__launch_settle_ms = RSM__LAUNCH_SETTLE_MS;
   CHECK(strstr(f.error.detail, "a library that it needs is missing"));
   rsm_process process;
   RSM_CLEAN_BUFFER rsm__buffer record = {0};

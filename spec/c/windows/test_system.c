@@ -199,7 +199,20 @@ static void test_many_paths(void) {
   CHECK_INT(rsm_session_register(session, &(rsm_resources){.files = files, .file_count = COUNT}, &error),
             RSM_WRITE_FAULT);
   CHECK_TEXT(error.subject, files[7003]);
-  CHECK_WORDS(error.detail, "7003 of 60000 files are registered");
+  CHECK_WORDS(error.detail, "5000 of 60000 files are registered");
+  CHECK_INT(orders->files, COUNT + 5000);
+  CHECK_INT(orders->starts, orders->ends + 1); /* the sessions in which it was found are gone */
+
+  /* Of so many as fit into one call none is registered then. */
+  CHECK_INT(rsm_session_register(session, &(rsm_resources){.files = files + 7000, .file_count = 10}, &error),
+            RSM_WRITE_FAULT);
+  CHECK_TEXT(error.subject, files[7003]);
+  CHECK_INT(orders->files, COUNT + 5000);
+  orders->start_code = 353; /* no session to find it out in: then by halves, and it is said what has been taken */
+  CHECK_INT(rsm_session_register(session, &(rsm_resources){.files = files + 7000, .file_count = 10}, &error),
+            RSM_WRITE_FAULT);
+  CHECK_TEXT(error.subject, files[7003]);
+  CHECK_WORDS(error.detail, "3 of 10 files are registered");
   free(files);
   free(names);
   rsm_session_free(session);
@@ -249,7 +262,7 @@ static void test_long_path(void) {
   CHECK(_wcsicmp(back, path + 4) == 0);
 
   /* What does not exist yet has the short name of its folder. */
-  strcat(narrow, ".new");
+  snprintf(narrow + strlen(narrow), 8, ".new");
   CHECK_INT(enroll(session, narrow, &error), RSM_OK);
   CHECK(orders->longest_registered < 260);
   CHECK(wcsstr(orders->last_file, L"allowed.new"));
@@ -364,7 +377,7 @@ static void test_malformed_filters(void) {
   }
   orders->filter_fault = FAULT_MORE_FOR_EVER;
   CHECK_INT(rsm_session_filters(session, &list, &error), RSM_MORE_DATA);
-  orders->filter_fault = FAULT_NONE;
+  orders->filter_fault = FAULT_SIZE_UNTOLD;
   orders->filters[0].action = (RM_FILTER_ACTION)7; /* of a later Windows */
   CHECK_INT(rsm_session_filters(session, &list, &error), RSM_OK);
   CHECK_INT(rsm_filter_list_at(list, 0)->action, 7);

@@ -11,7 +11,7 @@
 #include "os/process.h"
 
 /* The ordinal by which every DLL of ours exports rsm__console_helper, without a name. */
-#define RSM__CONSOLE_ORDINAL 4711
+#define RSM__CONSOLE_ORDINAL 100
 
 /* handle: keeps the process' number; with SYNCHRONIZE. Waits for the helper: a few seconds. RSM_OK: sent, or somebody
  * of the company whose console it is, too, is sent it. RSM_NOT_SUPPORTED: it has no console, or shares it with somebody

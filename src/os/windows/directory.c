@@ -61,6 +61,8 @@ bool rsm__directory_next(rsm__directory *directory, rsm__entry *ret_entry) {
     const FILE_ID_BOTH_DIR_INFO *info = (const void *)(directory->buffer + directory->at);
     *ret_entry = (rsm__entry){.name = info->FileName,
                               .length = info->FileNameLength / sizeof(wchar_t),
+                              .short_name = info->ShortName,
+                              .short_length = (size_t)info->ShortNameLength / sizeof(wchar_t),
                               .attributes = info->FileAttributes,
                               .index = (uint64_t)info->FileId.QuadPart};
     if (ret_entry->attributes & FILE_ATTRIBUTE_REPARSE_POINT) ret_entry->tag = info->EaSize;

@@ -8,6 +8,8 @@
 typedef struct rsm__entry {
   const wchar_t *name; /* not NUL-terminated; valid until the next call */
   size_t length;
+  const wchar_t *short_name; /* the old one of 8.3 characters */
+  size_t short_length;       /* 0: it has none */
   uint32_t attributes;
   uint32_t tag;   /* of a reparse point */
   uint64_t index; /* its number on the volume; 0: not told */

@@ -4,7 +4,8 @@
  * NtOpenFile                    | a handle to ask with        | the file system, a dead server for a minute
  * NtQueryInformationFile        | the file's number           | a read that waits on the same synchronous pipe
  * GetFileInformationByHandleEx  | volume, kind, is it deleted | the same
- * GetFinalPathNameByHandleW     | its name now                | the same, and the mount manager
+ * GetFinalPathNameByHandleW,    | its name now                | the same, and the mount manager
+ * NtQueryObject                 |                             |
  *
  * So all of it runs in threads that can be given up. */
 #include "os/windows/file_id.h"
@@ -12,6 +13,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "os/windows/name.h"
 #include "os/windows/nt.h"
 
 enum { FIRST_PATH = 512, LONGEST_PATH = 64 * 1024 };
@@ -101,9 +103,33 @@ static DWORD ask_path(HANDLE file, rsm__buffer *path, DWORD kind) {
   return 0;
 }
 
+/* By the object's own name: of a file that was deleted, or whose path is too long for Wine's Win32. */
+static void ask_object(HANDLE file, rsm__buffer *path) {
+  ULONG size = 0;
+  rsm__letters letters;
+  RSM_CLEAN(rsm__name_done) rsm__name name = {0};
+  RSM_CLEAN_FREE UNICODE_STRING *object = rsm__malloc(LONGEST_PATH + sizeof *object);
+  if (!object) path->failed = true;
+  if (!object || NtQueryObject(file, (OBJECT_INFORMATION_CLASS)RSM__NT_OBJECT_NAME, object,
+                               LONGEST_PATH + sizeof *object, &size) < 0)
+    return;
+  if (!object->Buffer || object->Length == 0) return;
+  rsm__letters_read(&letters);
+  if (!rsm__name_set(&name, &letters, object->Buffer, object->Length / sizeof(wchar_t))) path->failed = true;
+  if (path->failed) return;
+  const wchar_t *plain = rsm__name_plain(&name), *prefix = L"\\\\?\\";
+  size_t skip = 0, length = rsm__name_length(&name);
+  if (_wcsnicmp(plain, L"\\Device\\", 8) == 0) prefix = L"\\\\?\\GLOBALROOT";
+  if (rsm__name_is_remote(&name)) prefix = L"\\\\?\\UNC\\";
+  if (rsm__name_is_remote(&name)) skip = 2;
+  rsm__buffer_put(path, prefix, wcslen(prefix) * sizeof *prefix);
+  rsm__buffer_put(path, plain + skip, (length - skip + 1) * sizeof *plain);
+}
+
 void rsm__file_real_path(HANDLE file, rsm__buffer *path) {
   DWORD units = ask_path(file, path, FILE_NAME_NORMALIZED | VOLUME_NAME_DOS);
   if (units == 0) units = ask_path(file, path, FILE_NAME_NORMALIZED | VOLUME_NAME_GUID); /* a volume without a letter */
   if (units == 0) units = ask_path(file, path, FILE_NAME_OPENED | VOLUME_NAME_DOS); /* a server that cannot normalize */
   path->length = units * sizeof(wchar_t);
+  if (units == 0 && !path->failed) ask_object(file, path);
 }

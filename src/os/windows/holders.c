@@ -237,3 +237,7 @@ rsm_status rsm__holders_find(const rsm__target *targets, size_t count, rsm__look
                              rsm__arena *arena, rsm__holders *ret_holders, rsm_error *reterr) {
   return rsm__holders_find_among(NULL, 0, targets, count, lookup, task, arena, ret_holders, reterr);
 }
+
+void rsm__holders_scanner(rsm_scanner_info *ret_info) {
+  *ret_info = (rsm_scanner_info){0}; /* there is one way only */
+}

@@ -40,12 +40,21 @@ static const wchar_t *open_form(rsm__known *known, const rsm__name *name) {
   return known->path.failed ? NULL : (const wchar_t *)(void *)known->path.data;
 }
 
+/* A 64-bit system shows its programs of 32 bits another System32, which is not what the kernel's names mean. */
+static int32_t look_as_named(const wchar_t *path, HANDLE *ret_handle) {
+  PVOID before = NULL;
+  bool shown = sizeof(void *) == 4 && Wow64DisableWow64FsRedirection(&before);
+  int32_t status = rsm__file_look(path, RSM__LOOK_FILE, true, ret_handle);
+  if (shown) Wow64RevertWow64FsRedirection(before);
+  return status;
+}
+
 static bool look(rsm__known *known, const rsm__name *name, rsm__known_file *file) {
   if (rsm__name_is_remote(name) && !known->targets->has_remote) return true;
   const wchar_t *path = open_form(known, name);
   if (!path) return false;
   RSM_CLEAN_HANDLE HANDLE handle = NULL;
-  int32_t status = rsm__file_look(path, RSM__LOOK_FILE, true, &handle);
+  int32_t status = look_as_named(path, &handle);
   if (status == RSM__STATUS_NO_MEMORY) return false;
   if (status >= 0) {
     file->has_id = rsm__file_id_of(handle, &file->id);

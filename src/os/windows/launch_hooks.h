@@ -1,4 +1,5 @@
-/* launch_hooks.h: where a test ends the starter, to see that the record and the world still agree.
+/* launch_hooks.h: where a test ends the starter, to see that the record and the world still agree, and how long a start
+ * is looked at.
  * SPDX-License-Identifier: MIT */
 #ifndef RSM_OS_WINDOWS_LAUNCH_HOOKS_H
 #define RSM_OS_WINDOWS_LAUNCH_HOOKS_H
@@ -12,12 +13,16 @@ enum {
   RSM__HOOK_COUNT
 };
 
+enum { RSM__LAUNCH_SETTLE_MS = 100 };
+
 #ifdef RSM_TEST_HOOKS
+extern unsigned rsm__launch_settle_ms;
 extern void (*rsm__launch_hook_function)(int hook); /* NULL: nothing happens */
 static inline void rsm__launch_hook(int hook) {
   if (rsm__launch_hook_function) rsm__launch_hook_function(hook);
 }
 #else
+enum { rsm__launch_settle_ms = RSM__LAUNCH_SETTLE_MS };
 static inline void rsm__launch_hook(int hook) {
   (void)hook;
 }

@@ -6,8 +6,9 @@
 
 #include "base/cleanup.h"
 #include "os/launch.h"
-#include "os/windows/filetime.h"
 #include "os/windows/handle.h"
+#include "os/windows/process_handle.h"
+#include "os/windows/rights.h"
 
 static const uint32_t INTENT_MAGIC = 0x494D5352;   /* "RSMI" */
 static const uint32_t DECISION_MAGIC = 0x504D5352; /* "RSMP" */
@@ -73,25 +74,28 @@ static bool is_alive(const rsm_process *id) {
   return status == RSM_OK ? rsm__process_alive(process) : status != RSM_NOT_FOUND;
 }
 
-/* Has it used no time at all? A process that was let go may have used less than the system counts; then it is not
- * suspended, and nothing is done to it by letting it go again. */
-static bool has_never_run(HANDLE thread) {
-  FILETIME created, ended, kernel, user;
-  return GetThreadTimes(thread, &created, &ended, &kernel, &user) && rsm__filetime_number(kernel) == 0 &&
-         rsm__filetime_number(user) == 0;
+/* A record is only a file: whom we would not have started ourselves is left alone. */
+static bool is_one_of_ours(const rsm__process *process) {
+  rsm__capture_rights theirs, ours;
+  return rsm__process_can_query(process) &&
+         rsm__rights_of_process(rsm__process_handle(process), &theirs, NULL) == RSM_OK &&
+         rsm__rights_of_process(GetCurrentProcess(), &ours, NULL) == RSM_OK && !rsm__capture_refusal(&theirs, &ours);
 }
 
 /* The starter is gone, so nobody else lets go or ends what it left suspended. Two readers at once do the same thing
- * twice, which is no harm: a thread that runs cannot be let go any more, nor a process ended again. */
+ * twice, which is no harm: a thread that runs cannot be let go any more, nor a process ended again. What remains: a
+ * program that was let go, and whose first thread somebody has suspended since, is let go once more. (Whether it has
+ * run cannot be asked: Wine counts the time that it took to make the process.) */
 static void conclude(const rsm__launch_intent *intent, bool decided) {
   RSM_CLEAN(close_process) rsm__process *process = NULL;
   if (is_alive(&intent->starter) || rsm__process_open(&intent->process, &process, NULL) != RSM_OK) return;
+  if (!is_one_of_ours(process)) return;
+  if (!decided) {
+    rsm__process_kill(process, NULL); /* nobody has ever let it go */
+    return;
+  }
   RSM_CLEAN_HANDLE HANDLE thread = OpenThread(THREAD_QUERY_INFORMATION | THREAD_SUSPEND_RESUME, FALSE, intent->thread);
-  if (!thread || GetProcessIdOfThread(thread) != intent->process.pid || !has_never_run(thread)) return;
-  if (decided)
-    ResumeThread(thread);
-  else
-    rsm__process_kill(process, NULL);
+  if (thread && GetProcessIdOfThread(thread) == intent->process.pid) ResumeThread(thread);
 }
 
 bool rsm__launch_record(const void *data, size_t length, rsm_process *ret_process) {

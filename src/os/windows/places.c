@@ -260,12 +260,14 @@ typedef struct wanted {
   uint32_t home;
   size_t *numbers; /* of the paths, by entry of the index */
   size_t capacity;
+  bool *there; /* by entry: the directory has that name */
   rsm__index by_key;
   rsm__buffer key;
 } wanted;
 
 static void wanted_done(wanted *w) {
   rsm__free(w->numbers);
+  rsm__free(w->there);
   rsm__index_done(&w->by_key);
   rsm__buffer_done(&w->key);
 }
@@ -292,10 +294,10 @@ static bool add_wanted(follower *f, wanted *w, size_t i) {
   return rsm__index_add(&w->by_key, key_hash(w));
 }
 
-static bool is_named(const follower *f, size_t i, const rsm__entry *entry) {
+static bool is_named(const follower *f, size_t i, const wchar_t *name, size_t size) {
   size_t length = wcslen(f->wides[i]), leaf = leaf_of(f->wides[i], length);
-  return length - leaf == entry->length && CompareStringOrdinal(f->wides[i] + leaf, (int)entry->length, entry->name,
-                                                                (int)entry->length, TRUE) == CSTR_EQUAL;
+  return length - leaf == size &&
+         CompareStringOrdinal(f->wides[i] + leaf, (int)size, name, (int)size, TRUE) == CSTR_EQUAL;
 }
 
 /* Does the directory tell the same number as the file itself? Some file systems make them up. */
@@ -307,40 +309,65 @@ static bool tells_truly(follower *f, size_t i, const rsm__entry *entry) {
   return look(f, path, &handle, &(bool){false}) == 0 && rsm__file_index(handle, &index) && index == entry->index;
 }
 
-/* False: this directory's numbers are of no use. */
-static bool take_entry(follower *f, wanted *w, const rsm__entry *entry, bool *proven) {
+/* The entry's file has one of the names that are wanted. False: this directory's numbers are of no use. */
+static bool take_named(follower *f, wanted *w, uint32_t at, const rsm__entry *entry, bool *proven) {
   folder *home = &f->folders[w->home];
-  if (!set_key(w, entry->name, entry->length)) f->failed = true;
-  if (f->failed) return false;
-  uint32_t at = rsm__index_first(&w->by_key, key_hash(w));
-  for (; at != RSM_INDEX_END; at = rsm__index_next(&w->by_key, at)) {
-    rsm__place *place = &f->places[w->numbers[at]];
-    if (place->real || !is_named(f, w->numbers[at], entry)) continue;
-    if ((entry->attributes & FILE_ATTRIBUTE_REPARSE_POINT) || entry->index == 0) continue; /* to be opened */
-    if (!*proven && !tells_truly(f, w->numbers[at], entry)) return false;
-    *proven = true;
-    place->id = (rsm__file_id){.volume = home->volume, .index = entry->index};
-    place->has_id = true;
-    place->directory = (entry->attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
-    place->real = outward_below(f, home, entry->name, entry->length);
-  }
+  rsm__place *place = &f->places[w->numbers[at]];
+  w->there[at] = true;
+  if (place->real || (entry->attributes & FILE_ATTRIBUTE_REPARSE_POINT) || entry->index == 0) return true;
+  if (!*proven && !tells_truly(f, w->numbers[at], entry)) return false;
+  *proven = true;
+  place->id = (rsm__file_id){.volume = home->volume, .index = entry->index};
+  place->has_id = true;
+  place->directory = (entry->attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+  place->real = outward_below(f, home, entry->name, entry->length);
   return !f->failed;
 }
 
-/* What it does not find is opened afterwards: it may be there under its short name. */
+static bool take_entry(follower *f, wanted *w, const rsm__entry *entry, bool *proven) {
+  bool useful = true;
+  if (!set_key(w, entry->name, entry->length)) f->failed = true;
+  if (f->failed) return false;
+  uint32_t at = rsm__index_first(&w->by_key, key_hash(w));
+  for (; useful && at != RSM_INDEX_END; at = rsm__index_next(&w->by_key, at))
+    if (is_named(f, w->numbers[at], entry->name, entry->length)) useful = take_named(f, w, at, entry, proven);
+  if (entry->short_length == 0 || !useful) return useful;
+  if (!set_key(w, entry->short_name, entry->short_length)) f->failed = true;
+  if (f->failed) return false;
+  at = rsm__index_first(&w->by_key, key_hash(w));
+  for (; at != RSM_INDEX_END; at = rsm__index_next(&w->by_key, at))
+    if (is_named(f, w->numbers[at], entry->short_name, entry->short_length)) w->there[at] = true;
+  return true;
+}
+
+/* The directory was read to its end: what is not in it is not there. */
+static void take_missing(follower *f, const wanted *w) {
+  for (size_t i = 0; i < w->by_key.count && !f->failed; i++) {
+    rsm__place *place = &f->places[w->numbers[i]];
+    const wchar_t *wide = f->wides[w->numbers[i]];
+    size_t length = wcslen(wide), leaf = leaf_of(wide, length);
+    if (place->real || w->there[i] || wcschr(wide + leaf, L':')) continue; /* a stream of a file is not listed */
+    place->error = ERROR_FILE_NOT_FOUND;
+    place->real = outward_below(f, &f->folders[w->home], wide + leaf, length - leaf);
+  }
+}
+
+/* What is there, but was not placed by this, is opened afterwards. */
 static void follow_listed(follower *f, wanted *w) {
   const folder *home = &f->folders[w->home];
   const wchar_t *path = open_form(f, home->path, home->length);
   if (!path || !touch(f, home->path, home->length)) return;
   rsm__entry entry;
-  bool proven = false;
+  bool proven = false, ended = false;
   size_t most = (size_t)home->members * LISTING_RATE + LISTING_SLACK; /* else opening them is cheaper after all */
   if (rsm__directory_open(&f->directory, path, false) == 0)
-    while (most-- > 0 && rsm__directory_next(&f->directory, &entry)) {
+    while (!ended && most-- > 0) {
       rsm__bounded_tick(f->job);
-      if (!take_entry(f, w, &entry, &proven)) break;
+      ended = !rsm__directory_next(&f->directory, &entry);
+      if (!ended && !take_entry(f, w, &entry, &proven)) break;
     }
   if (!f->directory.buffer) f->failed = true;
+  if (ended && f->directory.error == 0) take_missing(f, w);
   rsm__handle_close(&f->directory.handle);
 }
 
@@ -368,6 +395,8 @@ static void follow_folder(follower *f, uint32_t number, const size_t *paths, siz
   if (count == 0 || !open_folder(f, number)) return;
   const folder *home = &f->folders[number];
   if (!home->dead && home->error == 0 && home->has_volume && count >= WORTH_LISTING) {
+    w.there = rsm__calloc(count, sizeof *w.there);
+    if (!w.there) f->failed = true;
     for (size_t i = 0; i < count && !f->failed; i++)
       if (!add_wanted(f, &w, paths[i])) f->failed = true;
     if (!f->failed) follow_listed(f, &w);

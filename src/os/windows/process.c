@@ -195,7 +195,7 @@ rsm_status rsm__process_ask(rsm__process *process, const rsm_process *company, s
 }
 
 rsm_status rsm__process_answer(const rsm__process *process, rsm_error *reterr) {
-  return process->asking ? rsm__asking_answer(process->asking, reterr) : RSM_PENDING;
+  return process->asking ? rsm__asking_answer(process->asking, reterr) : RSM_OK;
 }
 
 void rsm__process_proceed(const rsm__process *process) {

@@ -77,9 +77,21 @@ static void touch(rsm__bounded *bounded, const wchar_t *path) {
   if (bounded) rsm__bounded_touch(bounded, rsm__narrow_to(text, sizeof text, path, wcslen(path)));
 }
 
+/* Did the drive or share that it lies on not answer before? Then it is not waited for again. */
+static bool lies_dead(rsm__lookup *lookup, const wchar_t *path) {
+  RSM_CLEAN_ARENA rsm__arena arena = {0};
+  rsm__dead_roots dead = {0};
+  const char *text = rsm__narrow_text_in(&arena, path);
+  return text && rsm__lookup_dead(lookup, &arena, &dead, NULL) == RSM_OK && rsm__dead_covers(&dead, text);
+}
+
 /* RSM_TIMEOUT: it did not answer; the job is gone then, as with any other failure. */
 static rsm_status run_job(const rsm__process *process, rsm__bounded_work *work, file_job *job, rsm_error *reterr) {
   rsm__lookup *lookup = rsm__process_lookup(process);
+  if (lookup && lies_dead(lookup, job->path)) {
+    free_job(job);
+    return RSM_TIMEOUT;
+  }
   if (lookup) return rsm__lookup_run(lookup, work, free_job, job, rsm__process_task(process), reterr);
   work(NULL, job);
   return RSM_OK;

@@ -20,7 +20,7 @@
 #include "os/clock.h"
 #include "os/windows/os_error.h"
 
-enum { PATIENCE_MS = 150, MOST_THREADS = 48, PARALLEL = 2, WORTH_PARALLEL = 4 };
+enum { PATIENCE_MS = 150, MOST_THREADS = 48, PARALLEL = 4, WORTH_PARALLEL = 4 };
 
 /* ---- A thread's part ---- */
 

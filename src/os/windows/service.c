@@ -1,6 +1,6 @@
 /* service.c: names of services, and the service of a process.
  *
- * A process may run several services: then one stands for all (main_of), and the others go down with it.
+ * A process may run several services: then one stands for all (rsm__service_main_of), and the others go down with it.
  * What blocks: service_manager.c. SPDX-License-Identifier: MIT */
 #include "os/service.h"
 
@@ -86,9 +86,8 @@ static rsm_status leans_on_company(rsm__services *services, const rsm__listed_se
   return status;
 }
 
-/* The one that stands for all: it must be the last to go down, so it is one that needs none of the others. */
-static rsm_status main_of(rsm__services *services, uint32_t pid, const rsm__listed_service **ret_main,
-                          rsm_error *reterr) {
+rsm_status rsm__service_main_of(rsm__services *services, uint32_t pid, const rsm__listed_service **ret_main,
+                                rsm_error *reterr) {
   const rsm__listed_service *first = NULL, *free_one = NULL;
   size_t count = 0;
   rsm_status status = RSM_OK;
@@ -129,7 +128,7 @@ rsm_status rsm__service_of(rsm__services *services, const rsm__process *process,
   rsm_status status = rsm__service_list_get(services, id->start_time, reterr);
   for (int look = 0; status == RSM_OK && !right && look < LOOKS; look++) {
     if (look > 0) status = rsm__service_list_get(services, UINT64_MAX, reterr);
-    if (status == RSM_OK) status = main_of(services, id->pid, &found, reterr);
+    if (status == RSM_OK) status = rsm__service_main_of(services, id->pid, &found, reterr);
     if (status != RSM_OK || !found) break;
     status = confirm(services, found->name, process, &right, reterr);
   }

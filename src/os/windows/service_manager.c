@@ -70,6 +70,13 @@ rsm_status rsm__service_query(SC_HANDLE service, const char *name, SERVICE_STATU
   return RSM_OK;
 }
 
+bool rsm__service_is_up(const SERVICE_STATUS_PROCESS *told) {
+  RSM_CLEAN(close_process) rsm__process *process = NULL;
+  if (told->dwCurrentState == SERVICE_STOPPED) return false;
+  if (!told->dwProcessId) return true; /* not yet, or not any more */
+  return rsm__process_open(&(rsm_process){.pid = told->dwProcessId}, &process, NULL) != RSM_NOT_FOUND;
+}
+
 rsm_status rsm__service_config(SC_HANDLE service, const char *name, QUERY_SERVICE_CONFIGW **ret_config,
                                rsm_error *reterr) {
   DWORD size = 0; /* 8 KiB is the most that it may need, by its contract */
@@ -86,7 +93,7 @@ rsm_status rsm__service_process(rsm__services *services, const char *name, rsm__
                                 rsm_error *reterr) {
   RSM_CLEAN_SERVICE SC_HANDLE service = NULL;
   RSM_CLEAN(close_process) rsm__process *process = NULL;
-  SERVICE_STATUS_PROCESS told, again;
+  SERVICE_STATUS_PROCESS told = {0}, again = {0};
   *ret_process = NULL;
   rsm_status status = rsm__service_open(services, name, SERVICE_QUERY_STATUS, &service, reterr);
   if (status == RSM_OK) status = rsm__service_query(service, name, &told, reterr);

@@ -57,6 +57,9 @@ rsm_status rsm__service_open(rsm__services *services, const char *name, DWORD ri
                              rsm_error *reterr);
 rsm_status rsm__service_query(SC_HANDLE service, const char *name, SERVICE_STATUS_PROCESS *ret_status,
                               rsm_error *reterr);
+/* Not stopped, and what it runs in lives: Wine's manager does not notice when a service's process ends by itself or is
+ * ended, and Windows' needs a moment. */
+bool rsm__service_is_up(const SERVICE_STATUS_PROCESS *told);
 /* Of a service opened with SERVICE_QUERY_CONFIG; to be freed with rsm__free. */
 rsm_status rsm__service_config(SC_HANDLE service, const char *name, QUERY_SERVICE_CONFIGW **ret_config,
                                rsm_error *reterr);
@@ -73,6 +76,11 @@ bool rsm__service_needs_one(const char *const *needs, size_t count, const char *
 /* The process that the service runs in, by a handle of its own: the manager's number is asked for again while that is
  * open. *ret_process NULL: none, or it has just changed. */
 rsm_status rsm__service_process(rsm__services *services, const char *name, rsm__process **ret_process,
+                                rsm_error *reterr);
+
+/* Of those that run in the process, as the list says, the one that stands for all: it must be the last to go down, so
+ * it is one that needs none of the others. *ret_main NULL: none runs in it (service.c). */
+rsm_status rsm__service_main_of(rsm__services *services, uint32_t pid, const rsm__listed_service **ret_main,
                                 rsm_error *reterr);
 
 /* Is it ourselves, or one that we descend from? */

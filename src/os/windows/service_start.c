@@ -67,13 +67,17 @@ static rsm_status fail_order(DWORD code, const char *name, rsm_error *reterr) {
   return RSM_GEN_FAILURE;
 }
 
+static bool has_reason(const SERVICE_STATUS_PROCESS *told) {
+  return told->dwWin32ExitCode != ERROR_SUCCESS && told->dwWin32ExitCode != ERROR_SERVICE_NEVER_STARTED;
+}
+
 /* It is down again, and its manager knows why. */
 static rsm_status fail_down(const SERVICE_STATUS_PROCESS *told, const char *name, rsm_error *reterr) {
   DWORD code = told->dwWin32ExitCode;
   if (code == ERROR_SERVICE_SPECIFIC_ERROR)
     return rsm__fail(reterr, RSM_GEN_FAILURE, name, "its start failed: it ended with its own error %lu",
                      (unsigned long)told->dwServiceSpecificExitCode);
-  if (code == ERROR_SUCCESS || code == ERROR_SERVICE_NEVER_STARTED)
+  if (!has_reason(told))
     return rsm__fail(reterr, RSM_GEN_FAILURE, name, "it is not up: it ended at once, without an error");
   rsm__fail_windows(reterr, code, "StartServiceW", name);
   if (reterr) {
@@ -100,7 +104,8 @@ static rsm_status pause_for(const rsm__services *services, uint64_t deadline, co
 static rsm_status wait_while(const rsm__services *services, SC_HANDLE service, const char *name, uint64_t deadline,
                              DWORD state, DWORD other, SERVICE_STATUS_PROCESS *told, rsm_error *reterr) {
   rsm_status status = rsm__service_query(service, name, told, reterr);
-  while (status == RSM_OK && (told->dwCurrentState == state || told->dwCurrentState == other)) {
+  while (status == RSM_OK && (told->dwCurrentState == state || told->dwCurrentState == other) &&
+         rsm__service_is_up(told)) {
     status = pause_for(services, deadline, name, reterr);
     if (status == RSM_OK) status = rsm__service_query(service, name, told, reterr);
   }
@@ -117,8 +122,14 @@ static rsm_status send_order(rsm__services *services, const char *name, bool *re
   if (status == RSM_TIMEOUT) return rsm__fail(reterr, RSM_TIMEOUT, name, "its manager has not answered");
   if (status == RSM_CANCELLED) return status; /* its thread has the order, and it may still come up */
   DWORD code = given->code;
+  SERVICE_STATUS_PROCESS told = {0};
+  /* One that ends before it is up: Wine's manager gives up waiting for it, Windows' tells the same later. */
+  bool ended = status == RSM_OK && code == ERROR_SERVICE_REQUEST_TIMEOUT &&
+               rsm__service_query(given->service, name, &told, NULL) == RSM_OK &&
+               told.dwCurrentState == SERVICE_STOPPED && has_reason(&told);
   free_order(given);
   if (status != RSM_OK) return status;
+  if (ended) return fail_down(&told, name, reterr);
   *ret_ordered = code == ERROR_SUCCESS;
   return code == ERROR_SUCCESS || code == ERROR_SERVICE_ALREADY_RUNNING ? RSM_OK : fail_order(code, name, reterr);
 }
@@ -132,13 +143,12 @@ static rsm_status run(rsm__services *services, SC_HANDLE service, const char *na
   for (int i = 0; i < ORDERS; i++) {
     rsm_status status =
         wait_while(services, service, name, deadline, SERVICE_STOP_PENDING, SERVICE_STOP_PENDING, &told, reterr);
-    if (status == RSM_OK && told.dwCurrentState == SERVICE_STOPPED)
-      status = send_order(services, name, &ordered, reterr);
+    if (status == RSM_OK && !rsm__service_is_up(&told)) status = send_order(services, name, &ordered, reterr);
     if (status == RSM_OK)
       status =
           wait_while(services, service, name, deadline, SERVICE_START_PENDING, SERVICE_CONTINUE_PENDING, &told, reterr);
     if (status != RSM_OK) return status;
-    if (told.dwCurrentState != SERVICE_STOPPED && told.dwCurrentState != SERVICE_STOP_PENDING) return RSM_OK;
+    if (rsm__service_is_up(&told) && told.dwCurrentState != SERVICE_STOP_PENDING) return RSM_OK;
     if (ordered) break; /* else it was on its way down when the order came: once more */
   }
   return fail_down(&told, name, reterr);

@@ -93,7 +93,7 @@ static rsm_status has_users(rsm__services *services, const char *name, bool *ret
     if (status != RSM_OK || !rsm__service_needs_one(needs, count, name)) continue;
     if (rsm__service_open(services, one->name, SERVICE_QUERY_STATUS, &service, NULL) != RSM_OK) continue;
     if (rsm__service_query(service, one->name, &told, NULL) != RSM_OK) continue;
-    *ret_has = told.dwCurrentState != SERVICE_STOPPED;
+    *ret_has = rsm__service_is_up(&told);
   }
   return status;
 }
@@ -191,7 +191,7 @@ rsm_status rsm__service_look(rsm__services *services, const rsm__service_id *id,
   rsm_status status = rsm__service_open(services, id->name, SERVICE_QUERY_STATUS, &service, reterr);
   if (status == RSM_OK) status = rsm__service_query(service, id->name, &told, reterr);
   if (status != RSM_OK) return status;
-  if (told.dwCurrentState == SERVICE_STOPPED) return look_at_process(services, asked, ret_activity, reterr);
+  if (!rsm__service_is_up(&told)) return look_at_process(services, asked, ret_activity, reterr);
   bool going = told.dwCurrentState == SERVICE_STOP_PENDING || (asked && (asked->waits || asked->hanging));
   *ret_activity = going ? RSM__SERVICE_STOPPING : RSM__SERVICE_RUNNING;
   return RSM_OK;

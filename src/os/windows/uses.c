@@ -10,7 +10,9 @@
  * ReadProcessMemory             | its working directory         | its pages being read back from the disk
  *
  * All of it runs in threads that can be given up (scan.c). Nothing tells a pipe from a file without that question.
- * A race remains: a handle closed or opened while we look is seen or not. What stays open is always seen. */
+ * While it hangs, our duplicate keeps that end of the pipe open, which nobody sees: whoever waits there has it open as
+ * well, and when he goes the question is answered. A race remains: a handle closed or opened while we look is seen or
+ * not. What stays open is always seen. */
 #include "os/windows/uses.h"
 
 #include <string.h>

@@ -56,6 +56,13 @@ static rsm_status take_mapping(rsm__uses *uses, HANDLE process, const MEMORY_BAS
   return rsm__uses_named(uses, name->Buffer, name->Length / sizeof(wchar_t), &use, false, reterr);
 }
 
+/* Is it a process of 64 bits, and we are of 32? Most of its memory is beyond what we can name. */
+static bool is_beyond_us(HANDLE process) {
+  BOOL ours = FALSE, its = FALSE;
+  return sizeof(void *) == 4 && IsWow64Process(GetCurrentProcess(), &ours) && ours && IsWow64Process(process, &its) &&
+         !its;
+}
+
 rsm_status rsm__uses_mappings(rsm__uses *uses, const rsm__looked *looked, rsm_error *reterr) {
   MEMORY_BASIC_INFORMATION region;
   const char *at = NULL;
@@ -75,5 +82,6 @@ rsm_status rsm__uses_mappings(rsm__uses *uses, const rsm__looked *looked, rsm_er
   }
   DWORD code = GetLastError();
   if (at == NULL && code == ERROR_ACCESS_DENIED) uses->mappings_refused = code;
+  if (is_beyond_us(looked->handle)) uses->mappings_refused = ERROR_NOT_SUPPORTED;
   return RSM_OK;
 }
