@@ -16,7 +16,12 @@ static void test_progress(void) {
   rsm_event event;
   CHECK_INT(rsm_session_begin_shutdown(session, NULL, &op, NULL), RSM_OK);
   Sleep(50);
-  CHECK_INT(orders->shutdowns, 0); /* it moves only when stepped */
+  CHECK_INT(orders->lists, 0); /* it moves only when stepped */
+  CHECK_INT(rsm_op_step(op, 0, &event), RSM_PENDING);
+  for (int i = 0; i < 100 && orders->lists == 0; i++) Sleep(10);
+  Sleep(100);
+  CHECK_INT(orders->lists, 1);     /* it looks around by itself then, */
+  CHECK_INT(orders->shutdowns, 0); /* but acts only while somebody steps */
   for (size_t i = 0; i < 3; i++) {
     CHECK_INT(rsm_op_step(op, 10000, &event), RSM_PENDING);
     CHECK_INT(event.action, RSM_ACTION_NONE);
@@ -48,8 +53,10 @@ static void test_foreign_callback(void) {
   rsm_op *op;
   rsm_event event;
   CHECK_INT(rsm_session_begin_shutdown(session, NULL, &op, NULL), RSM_OK);
-  while (rsm_op_step(op, 10000, &event) == RSM_PENDING) continue;
+  CHECK_INT(rsm_op_step(op, 10000, &event), RSM_PENDING);
+  CHECK_INT(event.action, RSM_ACTION_STOPPED); /* the other thread was not held up for a step */
   CHECK_INT(rsm_op_percent(op), 40);
+  finish(op);
   rsm_op_free(op);
   rsm_session_free(session);
 }
