@@ -4,6 +4,7 @@
 
 /* ---- Progress, events, cancelling ---- */
 
+#ifdef _WIN64 /* in 32 bits the system gets no callback: calls.c tells why */
 static void test_progress(void) {
   static const UINT percents[] = {0, 10, 10, 5, 50, 250, 100};
   static const unsigned seen[] = {10, 50, 99};
@@ -87,6 +88,7 @@ static void test_busy(void) {
   rsm_session_free(one);
   rsm_session_free(two);
 }
+#endif
 
 typedef rsm_status begin_function(rsm_session *session, rsm_op **ret_op);
 static rsm_status begin_list(rsm_session *session, rsm_op **ret_op) {
@@ -154,6 +156,7 @@ static void test_cancel_before(void) {
   rsm_session_free(session);
 }
 
+#ifdef _WIN64 /* in 32 bits the system gets no callback: calls.c tells why */
 /* Cancelled while the native call stands in our callback: also where RmCancelCurrentTask waits for that call. */
 static void cancel_in_callback(BOOL waits) {
   rsm_op *op;
@@ -186,6 +189,7 @@ static void test_cancel_in_callback(void) {
   cancel_in_callback(FALSE);
   cancel_in_callback(TRUE);
 }
+#endif
 
 /* Freed, or its session closed, while the native call is under way. */
 static void test_free_in_call(void) {
@@ -202,8 +206,11 @@ static void test_free_in_call(void) {
 }
 
 static const check_test tests[] = {
-    CHECK_TEST(test_progress),     CHECK_TEST(test_foreign_callback), CHECK_TEST(test_busy),
-    CHECK_TEST(test_cancel),       CHECK_TEST(test_cancel_before),    CHECK_TEST(test_cancel_in_callback),
+#ifdef _WIN64
+    CHECK_TEST(test_progress),     CHECK_TEST(test_foreign_callback),
+    CHECK_TEST(test_busy),         CHECK_TEST(test_cancel_in_callback),
+#endif
+    CHECK_TEST(test_cancel),       CHECK_TEST(test_cancel_before),
     CHECK_TEST(test_free_in_call),
 };
 
