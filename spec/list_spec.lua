@@ -70,6 +70,10 @@ describe("a list", function()
     end)
 
     it("what a link meant when registered, and what it means now", function()
+      local reason = support.no_sym_links()
+      if reason then
+        return pending(reason)
+      end
       local held = {}
       for _, version in ipairs { "v1", "v2", "v3" } do
         support.make_folder(join(folder, version))
@@ -92,7 +96,9 @@ describe("a list", function()
     it("a folder's whole tree, read anew each time, without following links in it", function()
       local outside = support.write(support.folder() .. "/outside")
       local inner = support.make_folder(join(folder, "a/b/c"))
-      support.sym_link(outside, join(inner, "link"))
+      if not support.no_sym_links() then
+        support.sym_link(outside, join(inner, "link"))
+      end
       local session <close> = assert(rm.start {})
       assert(session:register { files = folder })
       local one = support.hold("open", support.write(inner .. "/one"))

@@ -86,6 +86,9 @@ function linux.sym_link(target, path)
   must(("ln -sfn %s %s"):format(linux.quote(target), linux.quote(path)))
 end
 
+-- Why there are no symbolic links here; nil: there are.
+function linux.no_sym_links() end
+
 -- The names in a folder, none if there is no folder.
 function linux.list(folder)
   local names = {}
@@ -190,6 +193,9 @@ function linux.kill_self_later(seconds)
   local pid = linux.contents("/proc/self/stat"):match("^%d+")
   os.execute(("(sleep %.3f; kill -KILL %d) > /dev/null 2>&1 < /dev/null &"):format(seconds, pid))
 end
+
+-- Whoever asks this Lua program to end is obeyed at once: by a signal that is the default.
+function linux.obey() end
 
 function linux.user_name()
   return must("id -un")

@@ -10,6 +10,8 @@ local registered = {}
 -- has set STAY, when FLAG has gone: script.lua NOTE FLAG FILE CHUNK [ARGS...]
 registered.APPLICATION = [[
   local rm = require "restartmanager"
+  local support = require "spec.support"
+  support.obey()
   local note, flag, file, chunk = table.unpack(arg, 1, 4)
   local out = assert(io.open(note, "a"))
   out:write("start ", rm.self().pid, " ", table.concat(arg, "|", 5), "\n")
@@ -18,7 +20,6 @@ registered.APPLICATION = [[
   assert(load(chunk))(rm)
   io.write("ready ", rm.self().pid, "\n")
   io.stdout:flush()
-  local support = STAY and require "spec.support"
   if STAY then
     repeat
       support.sleep(0.05)

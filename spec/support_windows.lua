@@ -92,6 +92,15 @@ function windows.sym_link(target, path)
   core.sym_link(target, path, core.kind(windows.join(folder, target)) == "folder")
 end
 
+-- Why there are no symbolic links here; nil: there are. Wine 8 says that it makes them, and makes none.
+function windows.no_sym_links()
+  local folder = windows.new_folder()
+  local made, message = pcall(core.sym_link, windows.write(folder .. "\\file"), folder .. "\\link")
+  local there = core.kind(folder .. "\\link")
+  windows.remove_tree(folder)
+  return not there and ("no symbolic links: " .. (made and "none was made" or message)) or nil
+end
+
 -- The names in a folder, none if there is no folder.
 function windows.list(folder)
   return core.kind(folder) and core.list(folder) or {}
@@ -186,6 +195,9 @@ end
 function windows.kill_self_later(seconds)
   core.kill_self(9, seconds)
 end
+
+-- Whoever asks this Lua program to end is obeyed at once, as a program usually does.
+windows.obey = core.obey
 
 function windows.user_name()
   return os.getenv("USERNAME")

@@ -4,6 +4,7 @@
 
 /* ---- Progress, events, cancelling ---- */
 
+#ifdef _WIN64 /* in 32 bits the system gets no callback: calls.c tells why */
 static void test_progress(void) {
   static const UINT percents[] = {0, 10, 10, 5, 50, 250, 100};
   static const unsigned seen[] = {10, 50, 99};
@@ -16,7 +17,12 @@ static void test_progress(void) {
   rsm_event event;
   CHECK_INT(rsm_session_begin_shutdown(session, NULL, &op, NULL), RSM_OK);
   Sleep(50);
-  CHECK_INT(orders->shutdowns, 0); /* it moves only when stepped */
+  CHECK_INT(orders->lists, 0); /* it moves only when stepped */
+  CHECK_INT(rsm_op_step(op, 0, &event), RSM_PENDING);
+  for (int i = 0; i < 100 && orders->lists == 0; i++) Sleep(10);
+  Sleep(100);
+  CHECK_INT(orders->lists, 1);     /* it looks around by itself then, */
+  CHECK_INT(orders->shutdowns, 0); /* but acts only while somebody steps */
   for (size_t i = 0; i < 3; i++) {
     CHECK_INT(rsm_op_step(op, 10000, &event), RSM_PENDING);
     CHECK_INT(event.action, RSM_ACTION_NONE);
@@ -48,8 +54,10 @@ static void test_foreign_callback(void) {
   rsm_op *op;
   rsm_event event;
   CHECK_INT(rsm_session_begin_shutdown(session, NULL, &op, NULL), RSM_OK);
-  while (rsm_op_step(op, 10000, &event) == RSM_PENDING) continue;
+  CHECK_INT(rsm_op_step(op, 10000, &event), RSM_PENDING);
+  CHECK_INT(event.action, RSM_ACTION_STOPPED); /* the other thread was not held up for a step */
   CHECK_INT(rsm_op_percent(op), 40);
+  finish(op);
   rsm_op_free(op);
   rsm_session_free(session);
 }
@@ -80,6 +88,7 @@ static void test_busy(void) {
   rsm_session_free(one);
   rsm_session_free(two);
 }
+#endif
 
 typedef rsm_status begin_function(rsm_session *session, rsm_op **ret_op);
 static rsm_status begin_list(rsm_session *session, rsm_op **ret_op) {
@@ -147,6 +156,7 @@ static void test_cancel_before(void) {
   rsm_session_free(session);
 }
 
+#ifdef _WIN64 /* in 32 bits the system gets no callback: calls.c tells why */
 /* Cancelled while the native call stands in our callback: also where RmCancelCurrentTask waits for that call. */
 static void cancel_in_callback(BOOL waits) {
   rsm_op *op;
@@ -179,6 +189,7 @@ static void test_cancel_in_callback(void) {
   cancel_in_callback(FALSE);
   cancel_in_callback(TRUE);
 }
+#endif
 
 /* Freed, or its session closed, while the native call is under way. */
 static void test_free_in_call(void) {
@@ -195,8 +206,11 @@ static void test_free_in_call(void) {
 }
 
 static const check_test tests[] = {
-    CHECK_TEST(test_progress),     CHECK_TEST(test_foreign_callback), CHECK_TEST(test_busy),
-    CHECK_TEST(test_cancel),       CHECK_TEST(test_cancel_before),    CHECK_TEST(test_cancel_in_callback),
+#ifdef _WIN64
+    CHECK_TEST(test_progress),     CHECK_TEST(test_foreign_callback),
+    CHECK_TEST(test_busy),         CHECK_TEST(test_cancel_in_callback),
+#endif
+    CHECK_TEST(test_cancel),       CHECK_TEST(test_cancel_before),
     CHECK_TEST(test_free_in_call),
 };
 

@@ -287,6 +287,7 @@ static void test_free_brings_back(void) {
   CHECK_INT(orders->ends, 1);
 }
 
+#ifdef _WIN64 /* in 32 bits the system gets no callback: calls.c tells why */
 /* ---- What cannot be found out ---- */
 
 static void test_lost_outcome(void) {
@@ -313,6 +314,7 @@ static void test_lost_outcome(void) {
   rsm_report_free(done.report);
   rsm_session_free(session);
 }
+#endif
 
 /* ---- How the listed ones use the files ---- */
 
@@ -399,7 +401,10 @@ static const check_test tests[] = {
     CHECK_TEST(test_list),         CHECK_TEST(test_full_names), CHECK_TEST(test_more_data),
     CHECK_TEST(test_list_fails),   CHECK_TEST(test_shutdown),   CHECK_TEST(test_reboot_needed),
     CHECK_TEST(test_confirmed),    CHECK_TEST(test_restart),    CHECK_TEST(test_free_brings_back),
-    CHECK_TEST(test_lost_outcome), CHECK_TEST(test_uses),
+#ifdef _WIN64
+    CHECK_TEST(test_lost_outcome),
+#endif
+    CHECK_TEST(test_uses),
 #ifdef RSM_TEST_HOOKS
     CHECK_TEST(test_memory),
 #endif
