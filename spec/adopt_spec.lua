@@ -34,7 +34,7 @@ local PRIMARY = [[
   say("key", session.key)
   assert(session:register { files = file })
   die_at "before"
-  assert(session:shutdown { timeout = 3, on_event = counter "shutdown" })
+  assert(session:shutdown { timeout = 10, on_event = counter "shutdown" })
   die_at "between"
   assert(session:restart { on_event = counter "restart" })
   die_at "after"
