@@ -34,7 +34,7 @@ local PRIMARY = [[
   say("key", session.key)
   assert(session:register { files = file })
   die_at "before"
-  assert(session:shutdown { timeout = 10, on_event = counter "shutdown" })
+  assert(session:shutdown { timeout = 3, on_event = counter "shutdown" })
   die_at "between"
   assert(session:restart { on_event = counter "restart" })
   die_at "after"
@@ -207,6 +207,10 @@ describe("a session whose primary is gone", function()
     end
     assert.equal(restarted, #told(output, "restart restarted"))
     local dead, back = recover(key, restarted)
+    if support.on_windows and when:find("^shutdown") then -- threads ask there, which may have died with the primary
+      assert.is_true(#dead <= asked and #dead >= #told(output, "shutdown stopped"))
+      asked = #dead
+    end
     assert.equal(asked, #dead)
     assert.equal(asked - restarted, #back)
   end
