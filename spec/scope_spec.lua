@@ -19,7 +19,7 @@ local OPTIONS = { name = "scope_spec", restart = { unregistered = true } }
 
 local function stop(session, held)
   assert(session:register { files = held.file })
-  local report = assert(session:shutdown { timeout = 3 })
+  local report = assert(session:shutdown { timeout = 10 })
   assert.equal(1, #report.stopped)
 end
 

@@ -94,7 +94,7 @@ describe("shutdown()", function()
 
   it("answers 351 for a deaf one without force, after the grace, and tells who", function()
     local deaf, good = stop.hold(stage, "ignore", "TERM"), stop.hold(stage)
-    local report, message, code, number, detail = session:shutdown { timeout = 0.3 }
+    local report, message, code, number, detail = session:shutdown { timeout = support.GRACE }
     assert.is_nil(report)
     assert.same({ "fail_shutdown", 351 }, { code, number })
     assert.matches("1 of 2 applications did not stop", message)

@@ -4,6 +4,7 @@ local linux = {}
 
 linux.NAME = "linux"
 linux.LUA = "lua5.4" -- the interpreter, to be found in PATH
+linux.GRACE = 0.3 -- seconds in which who obeys has surely obeyed
 linux.KILLED = { nil, "signal", 9 } -- what close() says of who killed itself
 linux.KILLED_HOW = { signal = 9 } -- and what session:run says
 

@@ -7,6 +7,7 @@ local windows = {}
 
 windows.NAME = "windows"
 windows.LUA = core.program() -- the interpreter
+windows.GRACE = 4 -- seconds in which who obeys has surely obeyed: Wine starts a program that asks it
 windows.KILLED = { nil, "exit", 9 } -- what close() says of who killed itself
 windows.KILLED_HOW = { exit = 9 } -- and what session:run says
 

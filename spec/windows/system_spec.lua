@@ -234,6 +234,37 @@ describe("the system manager", function()
     assert.is_true(holder:alive())
   end)
 
+  it_there("stops a service and starts it again", function()
+    local name = ("rm-system-%d"):format(rm.self().pid)
+    local function sc(...)
+      return (support.start { "C:\\windows\\system32\\sc.exe", ... }):close()
+    end
+    finally(function()
+      sc("stop", name)
+      sc("delete", name)
+    end)
+    local words = { support.program "service", name, "note", stage.note, "open", stage.file }
+    assert(sc("create", name, "binPath=", '"' .. table.concat(words, '" "') .. '"'))
+    assert(sc("start", name))
+    assert.is_truthy(support.eventually(function()
+      return #stop.starts(stage) == 1
+    end))
+    local ok, message, code = session:register { services = "rm-no-such-service" }
+    assert.same({ nil, "service_does_not_exist" }, { ok, code }, message)
+    assert(session:register { services = name })
+    local list, pid = assert(session:list { uses = true }), stop.starts(stage)[1]
+    local entry = assert(support.find(list, pid))
+    assert.same({ name, "service", true, "service" },
+      { entry.service_name, entry.app_type, entry.restartable, entry.restart_by })
+    assert.equal(stage.file, entry.uses[1].path)
+    assert.equal(name, assert(session:shutdown()).stopped[1].service_name)
+    assert.matches("\nstop", support.text(stage.note))
+    assert.equal(name, assert(session:restart()).restarted[1].service_name)
+    assert.is_truthy(support.eventually(function()
+      return #stop.starts(stage) == 2
+    end))
+  end)
+
   it_there("keeps no sessions for others to adopt", function()
     assert.same({}, assert(rm.recover { name = "system_spec" }))
     local adopted, message, code = rm.adopt(("f"):rep(32))

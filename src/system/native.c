@@ -128,6 +128,7 @@ static HMODULE open_library(rsm_error *reterr) {
     return NULL;
   }
   if (!is_wines_own(module)) return module;
+  FreeLibrary(module);
   rsm__fail(reterr, RSM_NOT_SUPPORTED, DLL,
             "Wine's own DLL answers success to everything and does nothing: use manager = 'builtin'");
   return NULL;
@@ -141,6 +142,7 @@ const rsm__native *rsm__native_load(rsm_error *reterr) {
   if (!loaded) {
     HMODULE module = open_library(reterr);
     loaded = module && fill(module, &native, reterr);
+    if (module && !loaded) FreeLibrary(module);
   }
   bool usable = loaded;
   ReleaseSRWLockExclusive(&lock);

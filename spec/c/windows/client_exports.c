@@ -57,6 +57,21 @@ static void imports_only_what_every_windows_has(void) {
   CHECK(count > 0);
 }
 
+/* The manager that hands on to the system's DLL, which may be this one, is not in it: its path would be. */
+static void does_not_load_itself(void) {
+  static const wchar_t path[] = L"\\rstrtmgr.dll";
+  const BYTE *base = image();
+  const IMAGE_NT_HEADERS *headers = (const void *)(base + ((const IMAGE_DOS_HEADER *)(const void *)base)->e_lfanew);
+  const IMAGE_SECTION_HEADER *section = IMAGE_FIRST_SECTION(headers);
+  for (WORD i = 0; i < headers->FileHeader.NumberOfSections; i++, section++) {
+    if (memcmp(section->Name, ".rdata", 6) != 0) continue;
+    for (DWORD at = 0; at + sizeof path <= section->Misc.VirtualSize; at++)
+      CHECK(memcmp(base + section->VirtualAddress + at, path, sizeof path) != 0);
+    return;
+  }
+  check_fail(__FILE__, __LINE__, "there is a section with what is constant");
+}
+
 static void reserving_memory_is_welcome(void) {
   DWORD(WINAPI * reserve)(DWORD) = (void *)GetProcAddress((HMODULE)(const void *)image(), "RmReserveHeap");
   CHECK_INT(reserve(1 << 20), ERROR_SUCCESS);
@@ -99,9 +114,10 @@ static void stays_after_its_first_session(void) {
 }
 
 int main(int argc, char **argv) {
-  static const check_test tests[] = {
-      CHECK_TEST(twelve_names_with_their_ordinals), CHECK_TEST(imports_only_what_every_windows_has),
-      CHECK_TEST(reserving_memory_is_welcome), CHECK_TEST(stays_after_its_first_session)};
+  static const check_test tests[] = {CHECK_TEST(twelve_names_with_their_ordinals),
+                                     CHECK_TEST(imports_only_what_every_windows_has), CHECK_TEST(does_not_load_itself),
+                                     CHECK_TEST(reserving_memory_is_welcome),
+                                     CHECK_TEST(stays_after_its_first_session)};
   if (argc == 3 && strcmp(argv[1], "unload") == 0) return try_to_unload(argv[2]);
   return check_run(tests, ARRAYSIZE(tests), argc, argv);
 }

@@ -352,15 +352,26 @@ static const char *come_back(const wchar_t *how, bool restartable) {
   CHECK(client_is_free(held));
   CHECK_INT(RmRestart(session, 0, see), 0);
   check_seen(100);
-  CHECK_INT(status_of(session, &victim) & ~(ULONG)RmStatusRunning,
+  list = client_get_list(session); /* under its old number, or its new one once that has the file */
+  CHECK(list.code == 0 && list.count == 1);
+  CHECK_INT(list.infos->AppStatus & ~(ULONG)RmStatusRunning,
             restartable ? RmStatusStopped | RmStatusRestarted : RmStatusStopped);
   client_close(session);
   return restartable ? lines_again() : strchr(client_read(own_note), '\n') + 1;
 }
 
+/* The folder in which it runs is the one that it was started in, before and after. */
+static void check_folder(const char *line) {
+  char folder[MAX_PATH], expected[MAX_PATH + 2];
+  CHECK(GetCurrentDirectoryA(MAX_PATH, folder) > 0);
+  snprintf(expected, sizeof expected, " %s", folder);
+  since(line, expected);
+}
+
 static void check_again(const char *line, const char *arguments) {
   DWORD pid = strtoul(since(line, "start ") + 6, NULL, 10);
   since(line, arguments);
+  check_folder(line);
   end_pid(pid);
 }
 

@@ -21,8 +21,9 @@
 #include "os/windows/window.h"
 
 enum { HELPER_MS = 8000, MOST_COMPANY = 2000, MOST_ATTACHED = 4096, TARGET_FIRST = 0 };
-/* The helper's exit status; any other is an error number of Windows'. */
-enum { SENT = 0, SHARED = 0x20000000, NO_CONSOLE = 0x20000001 };
+/* The helper's exit status; any other is an error number of Windows'. Not 0: that is rundll32's own when it has found
+ * no helper to run. */
+enum { NOT_RUN = 0, SHARED = 0x20000000, NO_CONSOLE = 0x20000001, SENT = 0x20000002 };
 
 #ifdef RSM_TEST_HOOKS
 const wchar_t *rsm__console_helper_program;
@@ -85,6 +86,32 @@ static bool is_asked_here(DWORD pid) {
   return windows.kind != RSM__WINDOW_MAIN;
 }
 
+static bool runs_our_program(DWORD pid) {
+  wchar_t own[1024];
+  wchar_t its[1024];
+  DWORD own_length = RSM_COUNT(own);
+  DWORD its_length = RSM_COUNT(its);
+  RSM_CLEAN_HANDLE HANDLE process = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, pid);
+  return process && QueryFullProcessImageNameW(process, 0, its, &its_length) &&
+         QueryFullProcessImageNameW(GetCurrentProcess(), 0, own, &own_length) && rsm__wide_same_name(own, its);
+}
+
+/* While it exists, this process is a helper. */
+static HANDLE open_sign(DWORD pid, bool create) {
+  wchar_t name[64];
+  _snwprintf(name, RSM_COUNT(name), L"Local\\restartmanager-console-helper-%lu", pid);
+  return create ? CreateEventW(NULL, TRUE, FALSE, name) : OpenEventW(SYNCHRONIZE, FALSE, name);
+}
+
+/* Several who share the console may be asked at once, each by a helper of its own; those do not hear what is sent. The
+ * sign alone anybody could give: it counts for who runs our program and has our parent. */
+static bool is_other_helper(const rsm__process_list *all, DWORD pid) {
+  RSM_CLEAN_HANDLE HANDLE sign = open_sign(pid, false);
+  const rsm__listed_process *self = rsm__process_list_find(all, GetCurrentProcessId());
+  const rsm__listed_process *other = rsm__process_list_find(all, pid);
+  return sign && self && other && self->parent == other->parent && runs_our_program(pid);
+}
+
 /* May all who are attached be interrupted? *ret_first: of several who share the console and are asked there, the one
  * whose helper sends: twice would be taken for impatience. */
 static bool all_are_meant(const pids *meant, const pids *attached, DWORD *ret_first) {
@@ -97,9 +124,9 @@ static bool all_are_meant(const pids *meant, const pids *attached, DWORD *ret_fi
       if (pid < *ret_first && is_asked_here(pid)) *ret_first = pid;
       continue;
     }
-    bool child = false;
-    for (size_t k = 0; k < meant->count && !child; k++) child = descends_from(&all, pid, meant->items[k]);
-    if (!child) return false;
+    bool belongs = is_other_helper(&all, pid);
+    for (size_t k = 0; k < meant->count && !belongs; k++) belongs = descends_from(&all, pid, meant->items[k]);
+    if (!belongs) return false;
   }
   return true;
 }
@@ -107,11 +134,13 @@ static bool all_are_meant(const pids *meant, const pids *attached, DWORD *ret_fi
 DWORD rsm__console_help(const wchar_t *command) {
   RSM_CLEAN(clean_pids) pids meant = {0}, attached = {0};
   if (!parse_pids(command, &meant)) return ERROR_INVALID_PARAMETER;
+  RSM_CLEAN_HANDLE HANDLE sign = open_sign(GetCurrentProcessId(), true);
   DWORD target = meant.items[TARGET_FIRST], first = target;
-  FreeConsole(); /* normally we have none */
+  FreeConsole();                     /* normally we have none */
+  SetConsoleCtrlHandler(NULL, TRUE); /* what others send there is not for us, from the first moment on */
   if (!AttachConsole(target)) return GetLastError() == ERROR_INVALID_HANDLE ? (DWORD)NO_CONSOLE : GetLastError();
   DWORD result = SENT;
-  SetConsoleCtrlHandler(NULL, TRUE); /* not for us; of this process only, which has no children */
+  SetConsoleCtrlHandler(NULL, TRUE); /* again: a new console may have brought what is usual back */
   if (!read_attached(&attached))
     result = GetLastError();
   else if (!all_are_meant(&meant, &attached, &first))
@@ -206,6 +235,9 @@ static rsm_status judge(DWORD result, rsm_error *reterr) {
   switch (result) {
   case SENT:
     return RSM_OK;
+  case NOT_RUN:
+    return rsm__fail(reterr, RSM_NOT_SUPPORTED, NULL,
+                     "it cannot be asked to end: rundll32 cannot run core.dll or rstrtmgr.dll");
   case SHARED:
     return rsm__fail(reterr, RSM_NOT_SUPPORTED, NULL,
                      "it cannot be asked to end: others, who are not to be stopped, share its console");

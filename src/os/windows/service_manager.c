@@ -137,8 +137,9 @@ static void list_done(rsm__service_list *list) {
 }
 
 static rsm_status add_listed(rsm__service_list *list, const ENUM_SERVICE_STATUS_PROCESSW *told, rsm_error *reterr) {
+  const wchar_t *display_name = told->lpDisplayName ? told->lpDisplayName : told->lpServiceName; /* Wine: may be none */
   rsm__listed_service one = {.name = rsm__narrow_text_in(&list->arena, told->lpServiceName),
-                             .display_name = rsm__narrow_text_in(&list->arena, told->lpDisplayName),
+                             .display_name = rsm__narrow_text_in(&list->arena, display_name),
                              .state = told->ServiceStatusProcess.dwCurrentState,
                              .pid = told->ServiceStatusProcess.dwProcessId};
   if (!one.name || !one.display_name ||
