@@ -145,7 +145,7 @@ static inline void must(int line, const char *what, rsm_status status, const rsm
   if (status == RSM_OK) return;
   fprintf(stderr, "%s:%d: %s: %s: %s\n", __FILE__, line, what, rsm_status_code(status),
           rsm_error_format(why, text, sizeof text));
-  exit(1);
+  check_exit();
 }
 
 static inline rsm_session *start(void) {
