@@ -1,5 +1,5 @@
--- The same holders as lsof and fuser see, and as both our ways of looking do, on 40 paths and 60 random holders, but for the differences that the README
--- tells of. RSM_SEED repeats a run.
+-- The same holders as lsof and fuser see, and as both our ways of looking do, on 40 paths and 60 random holders, but for
+-- the differences that the README tells of. RSM_SEED repeats a run.
 local holders = require "spec.support_holders"
 local rm = require "restartmanager"
 local support = require "spec.support"
@@ -190,8 +190,8 @@ local function pids_said(command, path)
   return pids
 end
 
--- Ours. A folder counts with its whole tree: alone is what uses the folder itself, as the others take it. bpf: false does
--- without the walk in the kernel.
+-- Ours. A folder counts with its whole tree: alone is what uses the folder itself, as the others take it.
+-- bpf: false does without the walk in the kernel.
 local function pids_listed(path, alone, bpf)
   local pids = {}
   local session <close> = assert(rm.start { bpf = bpf })

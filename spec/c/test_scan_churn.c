@@ -1,5 +1,6 @@
 /* test_scan_churn.c: both ways of looking, while processes come, go, map and unmap, open and close all the time:
- * whoever holds a file throughout is found every time. RSM_ALL_SCANS: however long they take. SPDX-License-Identifier: MIT */
+ * whoever holds a file throughout is found every time. RSM_ALL_SCANS: however long they take. SPDX-License-Identifier:
+ * MIT */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
@@ -10,7 +11,8 @@
 
 #include "os/clock.h"
 
-enum { SCANS = 1000, LEAST_SCANS = 20, LONGEST_MS = 6000, CHURNERS = 4, PAGE = 4096, WIDTH = 64 };
+static const size_t PAGE = 4096;
+enum { SCANS = 1000, LEAST_SCANS = 20, LONGEST_MS = 6000, CHURNERS = 4, WIDTH = 64 };
 
 static const char *const names[] = {"opened", "mapped", "old", "shifting", "growing", "threaded", "elsewhere"};
 enum { FILES = sizeof names / sizeof *names };
