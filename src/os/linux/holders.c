@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "os/linux/scan.h"
+#include "os/linux/scanner.h"
 
 static void findings_done(rsm__findings *found) {
   rsm__free(found->holders);
@@ -109,7 +110,9 @@ rsm_status rsm__holders_find(const rsm__target *targets, size_t count, rsm__look
   rsm_status status = count > 0 ? rsm__targets_build(&scan->targets, targets, count, lookup, task, reterr) : RSM_OK;
   if (status == RSM_OK) status = add_gaps(scan, reterr);
   if (status == RSM_OK && count > 0) status = rsm__scan_kernel(scan, reterr);
+  uint64_t began = rsm__scanner_now();
   if (status == RSM_OK && count > 0) status = rsm__scan_bpf(scan, reterr);
   if (status == RSM_OK && count > 0) status = rsm__scan_processes(scan, reterr);
+  if (status == RSM_OK && count > 0) rsm__scanner_took(rsm__scanner_now() - began);
   return status == RSM_OK ? finish(&scan->found, ret_holders, reterr) : status;
 }
