@@ -61,7 +61,10 @@ static void list_again(rsm_session *session, const rsm_list *first, double until
     double began = measure_now();
     rsm_list *list = list_once(session);
     double took = measure_now() - began;
-    printf("again %.1f %.1f\n", took, measure_cpu() - cpu);
+    cpu = measure_cpu() - cpu;
+    rsm_scanner_info scanner;
+    rsm_scanner(&scanner);
+    printf("again %.1f %.1f %llu\n", took, cpu, (unsigned long long)scanner.took_us);
     if (!same_processes(first, list)) measure_die("another listing found others", NULL);
     rsm_list_free(list);
   }

@@ -78,7 +78,7 @@ end
 local function add_inside(sample, times)
   sample.inside = times
   if times.walls then
-    sample.wall, sample.cpu = run.median(times.walls), run.median(times.cpus)
+    sample.wall, sample.cpu, times.scan = run.median(times.walls), run.median(times.cpus), run.median(times.scans)
   end
 end
 
@@ -120,6 +120,8 @@ local function inside_row(row, samples)
     local values = column(times, word)
     row[word .. "_ms"] = values[1] and run.median(values)
   end
+  local scans = column(times, "scan")
+  row.scan_ms = scans[1] and run.median(scans)
   row.scanner = times[1] and times[1].scanner
   row.in_process = times[1] and times[1].walls ~= nil or nil
 end

@@ -45,9 +45,9 @@ local LIST = {
   { "the same: lsof", least = 200, unit = "x", value = ratio("2000/1", "rsm, again", "lsof") },
   { "RSM_SCAN=proc, fresh process, 500/200/300, 1 file: fuser", least = 2.5, unit = "x",
     value = ratio("500/1", "rsm proc", "fuser") },
-  { "listing again, 10,000 files against 1", most = 1.2, unit = "x",
+  { "listing again, the scan alone, 10,000 files against 1", most = 1.2, unit = "x",
     value = function(result)
-      return divided(row(result, "500/10000", "rsm, again").wall_ms, row(result, "500/1", "rsm, again").wall_ms)
+      return divided(row(result, "500/10000", "rsm, again").scan_ms, row(result, "500/1", "rsm, again").scan_ms)
     end },
   { "registration of 10,000 files, each", most = 2, unit = " us",
     value = function(result) return divided(row(result, "500/10000", "rsm").register_ms, 10) end },

@@ -515,6 +515,7 @@ RSM_API rsm_status rsm_self(rsm_self_info *ret_self, rsm_error *reterr);
 typedef struct rsm_scanner_info {
   char name[16];    /* "proc", "bpf"; "": none yet, or this system has only one way */
   char reason[256]; /* "" with "bpf" */
+  uint64_t took_us; /* looking, without looking up the registered files before and describing who was found after */
 } rsm_scanner_info;
 RSM_API void rsm_scanner(rsm_scanner_info *ret_info);
 

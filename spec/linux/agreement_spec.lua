@@ -1,5 +1,5 @@
--- The same holders as lsof and fuser see, on 40 paths and 60 random holders, but for the differences that the README
--- tells of. RSM_SEED repeats a run.
+-- The same holders as lsof and fuser see, and as both our ways of looking do, on 40 paths and 60 random holders, but for
+-- the differences that the README tells of. RSM_SEED repeats a run.
 local holders = require "spec.linux.support"
 local rm = require "restartmanager"
 local support = require "spec.support"
@@ -191,9 +191,12 @@ local function pids_said(command, path)
 end
 
 -- Ours. A folder counts with its whole tree: alone is what uses the folder itself, as the others take it.
-local function pids_listed(path, alone)
+-- bpf: false does without the walk in the kernel.
+local function pids_listed(path, alone, bpf)
   local pids = {}
-  for _, entry in ipairs(assert(rm.who(path))) do
+  local session <close> = assert(rm.start { bpf = bpf })
+  assert(session:register { files = path })
+  for _, entry in ipairs(assert(session:list { uses = true })) do
     for _, use in ipairs(entry.uses) do
       if entry.pid and (not alone or use.path == path) then
         pids[entry.pid] = true
@@ -284,7 +287,12 @@ describe("agreement with lsof and fuser", function()
     truth, leaderless = carry_out(make_plans(paths, folder))
     for _, file in ipairs(paths.all) do
       local path, ways = file.path, truth[file.id] or {}
+      local plain = pids_listed(path, file.folder, false)
+      assert.equal("proc", (rm.scanner()))
       local ours = pids_listed(path, file.folder)
+      local scanner, reason = rm.scanner()
+      assert(scanner == "bpf" or #reason > 0)
+      compare("/proc alone", path, ours, plain, {})
       compare("the plan", path, ours, ways, {})
       compare("lsof", path, ours, pids_said("lsof -t -f --", path), ways)
       compare("fuser", path, ours, pids_said("fuser", path), ways)

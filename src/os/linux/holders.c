@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "os/linux/scan.h"
+#include "os/linux/scanner.h"
 
 static void findings_done(rsm__findings *found) {
   rsm__free(found->holders);
@@ -124,8 +125,10 @@ rsm_status rsm__holders_find_among(const rsm_process *only, size_t only_count, c
   rsm_status status = count > 0 ? rsm__targets_build(&scan->targets, targets, count, lookup, task, reterr) : RSM_OK;
   if (status == RSM_OK) status = add_gaps(scan, reterr);
   if (status == RSM_OK && count > 0 && !only) status = rsm__scan_kernel(scan, reterr);
+  uint64_t began = rsm__scanner_now();
   if (status == RSM_OK && count > 0 && !only) status = rsm__scan_bpf(scan, reterr);
   if (status == RSM_OK && count > 0) status = rsm__scan_processes(scan, reterr);
+  if (status == RSM_OK && count > 0) rsm__scanner_took(rsm__scanner_now() - began);
   if (status == RSM_OK && only) keep_asked(&scan->found, only, only_count);
   return status == RSM_OK ? finish(&scan->found, ret_holders, reterr) : status;
 }

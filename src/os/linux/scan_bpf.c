@@ -39,6 +39,8 @@ enum {
   MOST_EXTRAS = RSM__SHOWS_MOST,
   BITS_A_FILE = 64,
   LEAST_BITS = 4096,
+  MOST_BITS = RSM__WALK_WORDS * 64,
+  OWN_BITS = RSM__OWN_WORDS * 64,
   OWN_TRIES = 3,        /* our own mappings may change while we walk through them */
   WORTH_TWO = 16 * 1024 /* open files: for fewer a second thread takes longer to start than it saves */
 };
@@ -237,20 +239,20 @@ static void fill_sets(attempt *a) {
   rsm__walk_memory *memory = a->memory;
   uint64_t own[RSM__CANARY_NUMBERS];
   size_t bits = LEAST_BITS;
-  while (bits < targets->by_identity.count * BITS_A_FILE && bits < RSM__WALK_WORDS * 64) bits *= 2;
+  while (bits < targets->by_identity.count * BITS_A_FILE && bits < MOST_BITS) bits *= 2;
   begin_set(memory, &memory->filters[0], 0, bits);
   for (size_t i = 0; i < targets->by_identity.count; i++)
     add_number(memory, &memory->filters[0], targets->files[i].ino);
   for (size_t i = 0; i < a->extra_count; i++) add_number(memory, &memory->filters[0], a->extras[i]);
-  begin_set(memory, &memory->filters[1], RSM__WALK_WORDS, RSM__OWN_WORDS * 64);
+  begin_set(memory, &memory->filters[1], RSM__WALK_WORDS, (size_t)OWN_BITS);
   rsm__canaries_numbers(&a->canaries, own);
   for (size_t i = 0; i < RSM__CANARY_NUMBERS; i++) add_number(memory, &memory->filters[1], own[i]);
 }
 
 /* Everything of our own process. */
 static void fill_own_set(rsm__walk_memory *memory) {
-  memory->filters[1] = (rsm__walk_filter){.first = RSM__WALK_WORDS, .mask = RSM__OWN_WORDS * 64 - 1};
-  memset(&memory->set[RSM__WALK_WORDS], 0xff, RSM__OWN_WORDS * 8);
+  memory->filters[1] = (rsm__walk_filter){.first = RSM__WALK_WORDS, .mask = OWN_BITS - 1};
+  memset(&memory->set[RSM__WALK_WORDS], 0xff, OWN_BITS / 8);
 }
 
 /* ---- Steps ---- */

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "os/holders.h"
@@ -128,6 +129,18 @@ void rsm__scanner_tell(bool by_bpf, const char *reason) {
   hold_last();
   snprintf(state.last.name, sizeof state.last.name, "%s", by_bpf ? "bpf" : "proc");
   snprintf(state.last.reason, sizeof state.last.reason, "%s", by_bpf ? "" : reason);
+  atomic_store(&state.holder, 0);
+}
+
+uint64_t rsm__scanner_now(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+void rsm__scanner_took(uint64_t us) {
+  hold_last();
+  state.last.took_us = us;
   atomic_store(&state.holder, 0);
 }
 

@@ -18,6 +18,9 @@ unsigned long rsm__scanner_count_files(void); /* that are open or mapped in the 
 /* Tells what the listing that is being made turned out to be; reason: why not by BPF, cut if too long. */
 void rsm__scanner_tell(bool by_bpf, const char *reason);
 
+uint64_t rsm__scanner_now(void); /* microseconds, of a clock that is never set */
+void rsm__scanner_took(uint64_t us);
+
 /* A file system on which an inode has the number in the kernel that stat shows, and whose mapped files are its own. */
 bool rsm__scanner_knows(const char *filesystem);
 

@@ -82,8 +82,8 @@ enum {
   X(files_struct)                                                                                                      \
   X(fdtable)                                                                                                           \
   X(fs_struct)                                                                                                         \
-  X(file) X(dentry) X(inode) X(address_space) X(super_block) X(mm_struct) X(vm_area_struct) X(maple_range_64)          \
-      X(maple_arange_64)
+  X(file)                                                                                                              \
+  X(dentry) X(inode) X(address_space) X(super_block) X(mm_struct) X(vm_area_struct) X(maple_range_64) X(maple_arange_64)
   STRUCTURES(NAME_STRUCTURE) STRUCTURE_COUNT
 };
 
@@ -276,7 +276,7 @@ static void describe_nodes(const layout *l, rsm__walk_memory *memory) {
 }
 
 static rsm_status load(rsm_error *reterr) {
-  layout l;
+  layout l = {0};
   RSM_CLEAN_FD int map = -1;
   RSM_CLEAN_FD int program = -1;
   rsm__walk_memory *memory = NULL;
@@ -284,7 +284,7 @@ static rsm_status load(rsm_error *reterr) {
   if (status == RSM_OK) status = make_memory(&map, &memory, reterr);
   if (status == RSM_OK) status = load_program(&l, map, &program, reterr);
   if (status == RSM_OK) status = link_program(program, &kept.link, &kept.link_id, reterr);
-  if (status != RSM_OK) {
+  if (status != RSM_OK || !memory) {
     if (memory) munmap(memory, sizeof *memory);
     return status;
   }
