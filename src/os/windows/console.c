@@ -150,11 +150,10 @@ DWORD rsm__console_help(const wchar_t *command) {
   if (!AttachConsole(target)) return GetLastError() == ERROR_INVALID_HANDLE ? (DWORD)NO_CONSOLE : GetLastError();
   DWORD result = SENT;
   SetConsoleCtrlHandler(NULL, TRUE); /* again: a new console may have brought what is usual back */
-  if (!read_attached(&attached))
-    result = GetLastError();
-  else if (!all_are_meant(&meant, &attached, &first))
+  bool known = read_attached(&attached);
+  if (known && !all_are_meant(&meant, &attached, &first))
     result = SHARED;
-  else if (first == target && !GenerateConsoleCtrlEvent(CTRL_C_EVENT, 0))
+  else if (!known || (first == target && !GenerateConsoleCtrlEvent(CTRL_C_EVENT, 0)))
     result = GetLastError();
   FreeConsole();
   return result;
