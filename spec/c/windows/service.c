@@ -91,11 +91,12 @@ static DWORD WINAPI end_hard(void *nothing) {
 
 static bool read_words(wchar_t **word) {
   for (; *word; word++) {
-    if (wcscmp(*word, L"deaf") == 0)
+    if (wcscmp(*word, L"deaf") == 0) {
       self.deaf = true;
-    else if (!word[1])
-      return false;
-    else if (wcscmp(*word, L"note") == 0)
+      continue;
+    }
+    if (!word[1]) return false;
+    if (wcscmp(*word, L"note") == 0)
       self.note = *++word;
     else if (wcscmp(*word, L"open") == 0)
       self.open = *++word;

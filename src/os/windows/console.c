@@ -2,7 +2,7 @@
  *
  * call                     | purpose               | blocks on, and the bound
  * WaitForMultipleObjects   | the helper's end      | HELPER_MS, then it is ended; ends early if the process itself does
- * AttachConsole, ...       | in the helper         | the console's own process: the same bound
+ * AttachConsole, ...       | in the helper         | the console's own process: the same bound, kept by the helper, too
  *
  * CTRL+C goes to all processes of a console. So it is sent only if all of them are meant. What remains: somebody who
  * attaches himself between our look and the sending. */
@@ -131,21 +131,29 @@ static bool all_are_meant(const pids *meant, const pids *attached, DWORD *ret_fi
   return true;
 }
 
+/* Who started us may be dead by now, and the console's process may never answer. */
+static DWORD WINAPI end_in_time(void *nothing) {
+  (void)nothing;
+  Sleep(HELPER_MS);
+  TerminateProcess(GetCurrentProcess(), ERROR_TIMEOUT);
+  return 0;
+}
+
 DWORD rsm__console_help(const wchar_t *command) {
   RSM_CLEAN(clean_pids) pids meant = {0}, attached = {0};
   if (!parse_pids(command, &meant)) return ERROR_INVALID_PARAMETER;
   RSM_CLEAN_HANDLE HANDLE sign = open_sign(GetCurrentProcessId(), true);
+  RSM_CLEAN_HANDLE HANDLE limit = CreateThread(NULL, 0, end_in_time, NULL, 0, NULL);
   DWORD target = meant.items[TARGET_FIRST], first = target;
   FreeConsole();                     /* normally we have none */
   SetConsoleCtrlHandler(NULL, TRUE); /* what others send there is not for us, from the first moment on */
   if (!AttachConsole(target)) return GetLastError() == ERROR_INVALID_HANDLE ? (DWORD)NO_CONSOLE : GetLastError();
   DWORD result = SENT;
   SetConsoleCtrlHandler(NULL, TRUE); /* again: a new console may have brought what is usual back */
-  if (!read_attached(&attached))
-    result = GetLastError();
-  else if (!all_are_meant(&meant, &attached, &first))
+  bool known = read_attached(&attached);
+  if (known && !all_are_meant(&meant, &attached, &first))
     result = SHARED;
-  else if (first == target && !GenerateConsoleCtrlEvent(CTRL_C_EVENT, 0))
+  else if (!known || (first == target && !GenerateConsoleCtrlEvent(CTRL_C_EVENT, 0)))
     result = GetLastError();
   FreeConsole();
   return result;
