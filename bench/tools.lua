@@ -113,10 +113,11 @@ function tools.again(build, scan, milliseconds)
     return { build .. "/bench/client", "list", question.list, count, tostring(milliseconds) }
   end
   tool.inside = function(text)
-    local result = { scanner = text:match("%f[%w]scanner (%S+)"), walls = numbers(text, "again"), cpus = {}, scans = {} }
-    for cpu, scan in text:gmatch("again [%d.]+ ([%d.]+) (%d+)") do
+    local result = { scanner = text:match("%f[%w]scanner (%S+)"), walls = numbers(text, "again") }
+    result.cpus, result.scans = {}, {}
+    for cpu, took in text:gmatch("again [%d.]+ ([%d.]+) (%d+)") do
       result.cpus[#result.cpus + 1] = tonumber(cpu) / 1000
-      result.scans[#result.scans + 1] = tonumber(scan) / 1000
+      result.scans[#result.scans + 1] = tonumber(took) / 1000
     end
     return result
   end

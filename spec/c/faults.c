@@ -217,8 +217,8 @@ static int next_raw(long number) {
   }
 }
 
-/* As many as any call takes: what the caller did not give is not looked at by the kernel either, and here it may be what
- * a sanitizer guards. */
+/* As many as any call takes: what the caller did not give is not looked at by the kernel either, and here it may be
+ * what a sanitizer guards. */
 long __real_syscall(long number, ...);
 __attribute__((no_sanitize("address"))) long __wrap_syscall(long number, ...);
 long __wrap_syscall(long number, ...) {

@@ -372,7 +372,7 @@ static void test_calls_that_fail(void) {
       fallbacks += fell_back;
     }
   }
-  CHECK(fallbacks >= 4 * 6); /* map, program, link, its number, two walks */
+  CHECK(fallbacks >= 4ul * 6); /* map, program, link, its number, two walks */
   was_hit = true;
   for (unsigned long i = 1; was_hit && i <= MOST_RUNGS; i++) {
     wanted = (fault){.at = i * 6, .turn = (unsigned)i};

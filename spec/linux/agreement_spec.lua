@@ -1,5 +1,5 @@
--- The same holders as lsof and fuser see, and as both our ways of looking do, on 40 paths and 60 random holders, but for
--- the differences that the README tells of. RSM_SEED repeats a run.
+-- The same holders as lsof and fuser see, and as both our ways of looking do, on 40 paths and 60 random holders, but
+-- for the differences that the README tells of. RSM_SEED repeats a run.
 local holders = require "spec.linux.support"
 local rm = require "restartmanager"
 local support = require "spec.support"

@@ -37,7 +37,8 @@ describe("the benchmark", function()
     assert.same({ [9] = true }, tools.fresh("build").pids("list 1.0\nholder 9\nend 2.0\n"))
     local inside = tools.fresh("build").inside("start 1000.0\nregister 20.5\nlist 3000.0\nscanner proc\nend 1.0\n")
     assert.same({ start = 1, register = 0.0205, list = 3, ["end"] = 0.001, scanner = "proc" }, inside)
-    local again = tools.again("build", nil, 300).inside("list 9.0\nagain 2000.0 1000.0 500\nagain 4000.0 3000.0 700\nend 1.0\n")
+    local again = tools.again("build", nil, 300).inside(
+      "list 9.0\nagain 2000.0 1000.0 500\nagain 4000.0 3000.0 700\nend 1.0\n")
     assert.same({ walls = { 2, 4 }, cpus = { 1, 3 }, scans = { 0.5, 0.7 } }, again)
   end)
 

@@ -1,5 +1,5 @@
 /* program.h: walk.c in the kernel's instructions. Made by tools/bpf-header; do not edit.
- * Sources: 38612c5ecf1f6369
+ * Sources: 01c373bd1aac9cec
  * Compiler: Debian clang version 14.0.6
  * SPDX-License-Identifier: MIT */
 #ifndef RSM_OS_LINUX_BPF_PROGRAM_H

@@ -88,7 +88,7 @@ INLINE void write_of(void *out, scratch *s, u32 kind, u64 removed, const void *i
   write_out(out, s, kind, removed, device, value, FIELD(u64, inode, INODE_NUMBER));
 }
 
-/* So is one whose name was removed. */
+/* A dentry is hashed no more once its name was removed. */
 INLINE u64 is_unhashed(scratch *s, const void *dentry) {
   return is_zero(number_of(s, FIELD(const void *, dentry, DENTRY_HASHED)));
 }
