@@ -58,7 +58,7 @@ static uint64_t device_of(uint32_t kernels) {
 bool rsm__canaries_know(rsm__canaries *c, const volatile rsm__walk_shown *shown) {
   for (int i = 0; i < RSM__CANARY_FDS; i++) c->shown[i] = shown[i].ino;
   const volatile rsm__walk_shown *open = &shown[RSM__CANARY_OPEN];
-  return open->ino == c->inos[0] && device_of(open->device) == c->device && open->mapped && open->removed >= 2;
+  return open->ino == c->inos[0] && device_of(open->device) == c->device && open->removed >= 2;
 }
 
 void rsm__canaries_numbers(const rsm__canaries *c, uint64_t ret_numbers[RSM__CANARY_NUMBERS]) {
@@ -86,10 +86,10 @@ rsm__canaries_seen rsm__canaries_meet(const rsm__canaries *c, const rsm__walk_re
   }
 }
 
-const char *rsm__canaries_missing(const rsm__canaries *c, rsm__canaries_seen seen, bool maps) {
+const char *rsm__canaries_missing(const rsm__canaries *c, rsm__canaries_seen seen) {
   if (!(seen & SEEN_OPEN)) return "the walk missed a descriptor of our own";
   if (!(seen & SEEN_NUMBER)) return "the walk missed an inode number of our own";
-  if (maps && !(seen & SEEN_MAPPED)) return "the walk missed a mapping of our own";
+  if (!(seen & SEEN_MAPPED)) return "the walk missed a mapping of our own";
   if (!(seen & SEEN_EXE)) return "the walk missed our own program";
   if (c->directories && (~seen & (SEEN_CWD | SEEN_ROOT))) return "the walk missed our own directories";
   return NULL;

@@ -35,6 +35,6 @@ void rsm__canaries_numbers(const rsm__canaries *canaries, uint64_t ret_numbers[R
 /* A record of our own process. */
 rsm__canaries_seen rsm__canaries_meet(const rsm__canaries *canaries, const rsm__walk_record *record);
 /* What is missing, in words; NULL: nothing. */
-const char *rsm__canaries_missing(const rsm__canaries *canaries, rsm__canaries_seen seen, bool maps);
+const char *rsm__canaries_missing(const rsm__canaries *canaries, rsm__canaries_seen seen);
 
 #endif

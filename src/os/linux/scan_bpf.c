@@ -58,7 +58,6 @@ typedef struct attempt {
   rsm__shows shows;
   uint64_t extras[MOST_EXTRAS]; /* inode numbers that stat does not show */
   size_t extra_count;
-  bool maps; /* are mappings walked through? */
   rsm__hints hints;
   bool done;
   char reason[sizeof((rsm_scanner_info *)0)->reason]; /* why it is not done */
@@ -278,7 +277,6 @@ static bool enter(attempt *a) {
   memory->show_count = memory->only_self = 0;
   memory->readers = 1;
   memory->second_reader = 0;
-  memory->want_maps = 1;
   memory->want_directories = directories;
   memory->want_modes = a->scan->targets.has_special ? UINT32_MAX : RSM__WALK_SEEKABLE | RSM__WALK_PATH_ONLY;
   memory->most_told = MOST_TOLD;
@@ -310,7 +308,6 @@ static bool show(attempt *a) {
   const rsm__walk_shown *shown = memory->shown + RSM__CANARY_FDS;
   for (size_t i = 0; i < a->shows.count; i++)
     if (shown[i].ino != a->shows.items[i].ino) add_extra(a, shown[i].ino);
-  memory->want_maps = a->maps = !rsm__shows_unmapped(&a->shows, shown);
   return true;
 }
 
@@ -324,11 +321,9 @@ static bool look_below(attempt *a) {
     if (shown[i].removed != 0) return give_up(a, "removed files are in use on an overlay", NULL);
   fill_own_set(a->memory);
   a->memory->only_self = 1;
-  a->memory->want_maps = 1;
   a->memory->most_told = MOST_TOLD_OF_SELF;
   read_walk(r, a->job);
   a->memory->only_self = 0;
-  a->memory->want_maps = a->maps;
   a->memory->most_told = MOST_TOLD;
   if (r->failed) return give_up(a, r->failed, NULL);
   for (size_t i = 0; i < a->shows.count; i++) {
@@ -359,7 +354,7 @@ static bool walk(attempt *a) {
     read_walk(r, a->job);
   a->memory->readers = 1;
   walk_self_again(r);
-  const char *missing = r->failed ? r->failed : rsm__canaries_missing(&a->canaries, r->seen, a->maps);
+  const char *missing = r->failed ? r->failed : rsm__canaries_missing(&a->canaries, r->seen);
   if (missing) return give_up(a, missing, NULL);
   a->hints = r->hints;
   r->hints = (rsm__hints){0};
@@ -415,7 +410,6 @@ rsm_status rsm__scan_bpf(rsm__scan *scan, rsm_error *reterr) {
   }
   atomic_fetch_add(&scan->references, 1);
   a->scan = scan;
-  a->maps = true;
   rsm_status status = rsm__lookup_try(scan->targets.lookup, attempt_all, free_attempt, a, scan->task, &stuck, reterr);
   if (status == RSM_OK) {
     conclude(scan, a);

@@ -107,10 +107,3 @@ void rsm__shows_close(rsm__shows *s) {
   }
   s->count = 0;
 }
-
-bool rsm__shows_unmapped(const rsm__shows *s, const volatile rsm__walk_shown *shown) {
-  if (!s->whole || s->overlay || s->count == 0) return false; /* what is mapped of an overlay is the file below */
-  for (size_t i = 0; i < s->count; i++)
-    if (shown[i].removed != 0 || (s->items[i].file && shown[i].mapped)) return false;
-  return true;
-}

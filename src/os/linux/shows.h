@@ -1,5 +1,5 @@
 /* shows.h: registered files that are held open for a moment, so that the program in the kernel (bpf/walk.c) can show
- * what they are to it: whether anybody has mapped them, and, on an overlay, which file lies below.
+ * what they are to it: their inodes' numbers, and, on an overlay, which file lies below.
  * SPDX-License-Identifier: MIT */
 #ifndef RSM_OS_LINUX_SHOWS_H
 #define RSM_OS_LINUX_SHOWS_H
@@ -31,9 +31,5 @@ const char *rsm__shows_check(rsm__shows *shows, const rsm__targets *targets);
  * found by its number all the same. False: given up. */
 bool rsm__shows_open(rsm__shows *shows, const rsm__targets *targets, rsm__bounded *job);
 void rsm__shows_close(rsm__shows *shows);
-
-/* Nobody has mapped any of it, nor, so far as can be told, what it has replaced: no file of these file systems is in
- * use without a name. (One that has kept another name is not seen so.) */
-bool rsm__shows_unmapped(const rsm__shows *shows, const volatile rsm__walk_shown *shown);
 
 #endif

@@ -28,8 +28,6 @@
   X(DENTRY_INODE, "dentry", "d_inode")                                                                                 \
   X(INODE_NUMBER, "inode", "i_ino")                                                                                    \
   X(INODE_SUPER, "inode", "i_sb")                                                                                      \
-  X(INODE_MAPPING, "inode", "i_mapping")                                                                               \
-  X(MAPPING_TREE, "address_space", "i_mmap.rb_root.rb_node")                                                           \
   X(SUPER_DEVICE, "super_block", "s_dev")                                                                              \
   X(SUPER_REMOVED, "super_block", "s_remove_count")                                                                    \
   X(MM_EXE, "mm_struct", "exe_file")                                                                                   \
@@ -121,7 +119,7 @@ typedef struct rsm__walk_shown {
   uint64_t ino;
   uint64_t removed; /* files of its file system that have no name any more but are still in use */
   uint32_t device;
-  uint32_t mapped; /* is it mapped by anybody? */
+  uint32_t unused; /* to whole words */
 } rsm__walk_shown;
 
 /* Each reader's own: what the program knows of the task under way. Not in registers, so that the kernel's verifier
@@ -154,7 +152,6 @@ typedef struct rsm__walk_scratch {
 typedef struct rsm__walk_memory {
   uint32_t show_count; /* not 0: only show the descriptors of `show` */
   uint32_t only_self;
-  uint32_t want_maps;
   uint32_t want_directories;
   uint32_t want_modes;             /* bits of f_mode; a descriptor has at least one of them */
   uint32_t most_told;              /* records of one task; more are a doubt of all */

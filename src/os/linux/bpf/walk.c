@@ -267,7 +267,7 @@ INLINE void walk_task(void *out, scratch *s, const void *task, const void *mm) {
   if (leads | is_zero(number_of(s, FIELD(const void *, leader, TASK_MM)))) {
     const void *exe = FIELD(const void *, mm, MM_EXE);
     if (exe) tell_dentry(out, s, RSM__WALK_EXE, FIELD(const void *, exe, FILE_DENTRY));
-    if (MEMORY->want_maps) begin_mappings(s, mm);
+    begin_mappings(s, mm);
   }
   walk_batches(out, s);
   u64 doubts = s->doubts | hidden(MEMORY->most_told - s->told) >> 63;
@@ -284,7 +284,6 @@ INLINE void show_one(u64 fds, u32 i) {
   const void *inode = FIELD(const void *, AS(FILE, file), FILE_INODE);
   const void *super = FIELD(const void *, inode, INODE_SUPER);
   MEMORY->shown[i].ino = FIELD(u64, inode, INODE_NUMBER);
-  MEMORY->shown[i].mapped = FIELD(u64, FIELD(const void *, inode, INODE_MAPPING), MAPPING_TREE) != 0;
   MEMORY->shown[i].device = FIELD(u32, super, SUPER_DEVICE);
   MEMORY->shown[i].removed = FIELD(u64, super, SUPER_REMOVED);
 }
