@@ -394,7 +394,9 @@ static int restart(rsm_session *session) {
 /* Without faults everything comes back that is not there, to whoever has the session now. */
 static void bring_back(rsm_session *session, pid_t child, int undone) {
   rsm_report *report = NULL;
+  rsm__launch_limit_ms = RSM__LAUNCH_LIMIT_MS; /* nothing is made to fail here: a busy machine may take its time */
   rsm_status status = rsm_session_restart(session, NULL, &report, &error);
+  rsm__launch_limit_ms = LAUNCH_LIMIT_MS;
   if (status == RSM_OUT_OF_SEQUENCE)
     CHECK(runs(child));
   else
