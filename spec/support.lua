@@ -9,7 +9,7 @@ support.LIMIT = 5 -- seconds that anything may take
 support.on_windows = support.NAME == "windows"
 
 function support.read(path)
-  return assert(support.contents(path), path .. ": cannot be read")
+  return (assert(support.contents(path), path .. ": cannot be read"))
 end
 
 -- A file's text, with line ends as Lua has them.
