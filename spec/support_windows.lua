@@ -58,13 +58,18 @@ local function patiently(remove, path)
   error(message, 0)
 end
 
+-- What is in it goes, too: also what a program writes there at its end, after we have looked.
+local function remove_folder(path)
+  for _, name in ipairs(core.list(path)) do
+    windows.remove_tree(path .. "\\" .. name)
+  end
+  core.remove_folder(path)
+end
+
 function windows.remove_tree(path)
   local kind = core.kind(path)
   if kind == "folder" then
-    for _, name in ipairs(core.list(path)) do
-      windows.remove_tree(path .. "\\" .. name)
-    end
-    patiently(core.remove_folder, path)
+    patiently(remove_folder, path)
   elseif kind then
     patiently(core.remove_file, path)
   end

@@ -139,7 +139,7 @@ const char *rsml_check_text(lua_State *L, const rsml_place *place, int index) {
 
 /* Bytes that the strings of the array at index take, terminators included. Raises for what is no array of strings. */
 static size_t check_array(lua_State *L, const rsml_place *place, int index, size_t *ret_count) {
-  size_t size = 0, count = lua_rawlen(L, index);
+  size_t size = 0, count = (size_t)lua_rawlen(L, index);
   lua_pushnil(L);
   while (lua_next(L, index)) { /* keys below 1 do no harm: `arg` has them */
     if (!lua_isinteger(L, -2) || lua_tointeger(L, -2) > (lua_Integer)count) {

@@ -110,7 +110,7 @@ void rsml_check_processes(lua_State *L, const rsml_place *place, int index, bool
                           rsml_processes *ret_processes) {
   bool none = lua_isnil(L, index);
   bool single = !none && is_single(L, index);
-  size_t count = none ? 0 : single ? 1 : lua_rawlen(L, index), used = 0;
+  size_t count = none ? 0 : single ? 1 : (size_t)lua_rawlen(L, index), used = 0;
   rsm_process *items = lua_newuserdatauv(L, (count + 1) * sizeof *items, 0);
   for (size_t i = 0; i < count; i++) {
     if (single) {
@@ -131,7 +131,7 @@ void rsml_check_processes(lua_State *L, const rsml_place *place, int index, bool
 void rsml_entry_services(lua_State *L, int index, rsml_texts *ret_names) {
   bool none = lua_isnil(L, index);
   bool single = !none && is_single(L, index);
-  size_t count = none ? 0 : single ? 1 : lua_rawlen(L, index), used = 0;
+  size_t count = none ? 0 : single ? 1 : (size_t)lua_rawlen(L, index), used = 0;
   const char **items = lua_newuserdatauv(L, (count + 1) * sizeof *items, 0);
   for (size_t i = 0; i < count; i++) {
     if (single) {
