@@ -39,8 +39,10 @@ set(faulty eventfd fchmod fchmodat fcntl fdatasync fdopendir flock fopen fstat f
   getdents64 getrandom getxattr isatty lstat mkdirat nanosleep open openat opendir poll pread pthread_create read readdir
   readlink readlinkat recv renameat send socketpair stat statx syscall unlinkat waitid write)
 list(TRANSFORM faulty PREPEND "-Wl,--wrap=")
+add_library(faults OBJECT spec/c/faults.c)
+target_link_libraries(faults PRIVATE rsm_flags)
 foreach(name IN ITEMS test_faults test_scan_bpf)
-  target_sources(${name} PRIVATE spec/c/faults.c)
+  target_sources(${name} PRIVATE $<TARGET_OBJECTS:faults>)
   target_link_options(${name} PRIVATE ${faulty})
 endforeach()
 

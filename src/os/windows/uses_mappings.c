@@ -75,7 +75,7 @@ rsm_status rsm__uses_mappings(rsm__uses *uses, const rsm__looked *looked, rsm_er
       rsm_status status = take_mapping(uses, looked->handle, &region, reterr);
       if (status != RSM_OK) return status;
       size_t size = region.Type == MEM_IMAGE ? image_size(looked->handle, base) : 0;
-      if (size > region.RegionSize && base + size > base) next = base + size;
+      if (size > region.RegionSize && size <= UINTPTR_MAX - (uintptr_t)base) next = base + size;
     }
     if (next <= at && !first) return RSM_OK;
     at = next;
