@@ -1,8 +1,8 @@
 /* shows.c: see shows.h. SPDX-License-Identifier: MIT
  *
- * call                    | purpose                          | blocks on
- * open O_PATH, statx      | a registered file, its directory | the file system's server; the caller gives this thread
- * up open O_RDONLY, mmap     | the file below one of an overlay | the same
+ * call                  | purpose                          | blocks on
+ * open O_PATH, statx    | a registered file, its directory | the file system's server: then this thread is given up
+ * open O_RDONLY, mmap   | the file below one of an overlay | the same
  */
 #define _GNU_SOURCE
 #include "os/linux/shows.h"

@@ -1,12 +1,12 @@
 /* ask.c: the three steps that Windows' programs know from its own Restart Manager: may you be closed
  * (WM_QUERYENDSESSION), you are being closed (WM_ENDSESSION), close (WM_CLOSE); and CTRL+C for a console's program.
  *
- * call                 | purpose                        | blocks on, and the bound
- * SendMessageTimeoutW  | the first two, to each window  | its program: ANSWER_MS a window; not at all if the system
- * knows |                                | that it hangs WaitForMultiple...   | our owner's decision           | until
- * there is one, or the process has ended WaitForSingleObject  | its end, before WM_CLOSE       | LINGER_MS PostMessageW
- * | WM_CLOSE                       | nothing: what it opens then (a question to its user) is waited | | for by nobody
- * here console_interrupt    | CTRL+C                         | a helper's life: a few seconds
+ * call                   | purpose                       | blocks on, and the bound
+ * SendMessageTimeoutW    | the first two, to each window | ANSWER_MS a window; not at all if it is known to hang
+ * WaitForMultipleObjects | our owner's decision          | until there is one, or the process has ended
+ * WaitForSingleObject    | its end, before WM_CLOSE      | LINGER_MS
+ * PostMessageW           | WM_CLOSE                      | nothing: what it asks its user then, nobody waits for here
+ * rsm__console_interrupt | CTRL+C                        | a helper's life: a few seconds
  *
  * All this happens on the asking's own thread, which lives on without its owner: until the last step is done.
  * SPDX-License-Identifier: MIT */
