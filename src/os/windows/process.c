@@ -88,12 +88,8 @@ static rsm_status identify(const rsm__process *process, uint32_t pid, rsm_proces
   return RSM_OK;
 }
 
-static void clean_process(rsm__process **process) {
-  rsm__process_close(*process);
-}
-
 rsm_status rsm__process_open(const rsm_process *id, rsm__process **ret_process, rsm_error *reterr) {
-  RSM_CLEAN(clean_process) rsm__process *process = rsm__calloc(1, sizeof *process);
+  RSM_CLEAN_PROCESS rsm__process *process = rsm__calloc(1, sizeof *process);
   if (!process) return rsm__fail_memory(reterr);
   rsm_status status = open_handle(process, id->pid, reterr);
   if (status == RSM_OK) status = identify(process, id->pid, &process->id, reterr);
@@ -232,7 +228,7 @@ rsm_status rsm__process_parent(const rsm__process *process, rsm_process *ret_par
       NtQueryInformationProcess(process->handle, ProcessBasicInformation, &basic, sizeof basic, NULL) < 0)
     return listed_parent(process, ret_parent, reterr);
   rsm_process found = {.pid = (uint32_t)basic.InheritedFromUniqueProcessId};
-  RSM_CLEAN(clean_process) rsm__process *parent = NULL;
+  RSM_CLEAN_PROCESS rsm__process *parent = NULL;
   rsm_error error;
   rsm_status status = rsm__process_open(&found, &parent, &error);
   if (rsm__is_shortage(status)) {
