@@ -12,7 +12,7 @@
 #include "stalling.h"
 
 #include "os/clock.h"
-#include "os/linux/bounded.h"
+#include "os/common/bounded.h"
 
 enum { MANY = 48, LIMIT_MS = 700, SMALL_MS = 2500 };
 

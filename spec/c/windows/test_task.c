@@ -8,7 +8,7 @@
 #include "base/cleanup.h"
 #include "os/clock.h"
 #include "os/wait.h"
-#include "os/windows/bounded.h"
+#include "os/common/bounded.h"
 #include "os/windows/task_wake.h"
 
 enum { SOON_MS = 5000 };

@@ -1,5 +1,5 @@
 /* lookup.h: what paths lead to now, for the other files of this folder. Everything that may wait for a mount is done in
- * a thread that can be given up (bounded.h); the mount, or the process, that did not answer is remembered in the
+ * a thread that can be given up (os/common/bounded.h); the mount, or the process, that did not answer is remembered in the
  * rsm__lookup.
  * SPDX-License-Identifier: MIT */
 #ifndef RSM_OS_LINUX_LOOKUP_H
@@ -7,8 +7,8 @@
 
 #include <stdbool.h>
 
+#include "os/common/bounded.h"
 #include "os/files.h"
-#include "os/linux/bounded.h"
 #include "os/task.h"
 
 bool rsm__lookup_is_without_bpf(const rsm__lookup *lookup);

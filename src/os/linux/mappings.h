@@ -4,7 +4,7 @@
 #define RSM_OS_LINUX_MAPPINGS_H
 
 #include "base/buffer.h"
-#include "os/linux/bounded.h"
+#include "os/common/bounded.h"
 #include "os/linux/maps.h"
 
 typedef struct rsm__mappings {

@@ -2,7 +2,7 @@
 #ifndef RSM_OS_LINUX_PROCESS_HANDLE_H
 #define RSM_OS_LINUX_PROCESS_HANDLE_H
 
-#include "os/linux/bounded.h"
+#include "os/common/bounded.h"
 #include "os/process.h"
 
 /* Borrowed: polls readable once the process has ended; for pidfd_send_signal and pidfd_getfd. */

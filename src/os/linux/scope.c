@@ -22,7 +22,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "os/clock.h"
-#include "os/linux/bounded.h"
+#include "os/common/bounded.h"
 #include "os/linux/bus.h"
 #include "os/linux/fd.h"
 #include "os/linux/procfs.h"

@@ -16,12 +16,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "os/thread.h"
 #include "os/windows/console.h"
 #include "os/windows/handle.h"
 #include "os/windows/os_error.h"
 #include "os/windows/process_handle.h"
 #include "os/windows/program.h"
-#include "os/windows/thread.h"
 #include "os/windows/window.h"
 
 enum { ANSWER_MS = 5000, LINGER_MS = 1000, STACK_SIZE = 256 * 1024 };
@@ -167,7 +167,7 @@ static void interrupt_console(rsm__asking *asking) {
   if (status != RSM_OK && !has_ended(asking)) give_answer(asking, status, &error);
 }
 
-static void ask_thread(void *argument) {
+static void *ask_thread(void *argument) {
   rsm__asking *asking = argument;
   RSM_CLEAN(rsm__windows_done) rsm__windows windows = {0};
   reply got;
@@ -182,6 +182,7 @@ static void ask_thread(void *argument) {
   if (proceed && asking->has_console && windows.kind != RSM__WINDOW_MAIN && !has_ended(asking))
     interrupt_console(asking);
   unref(asking);
+  return NULL;
 }
 
 /* ---- Beginning --------------------------------------------------------------------------------------------------- */
@@ -224,11 +225,12 @@ static rsm_status fill(rsm__asking *asking, const rsm__process *process, const r
 rsm_status rsm__asking_begin(const rsm__process *process, const rsm_process *company, size_t count,
                              rsm__asking **ret_asking, rsm_error *reterr) {
   RSM_CLEAN(clean_asking) rsm__asking *asking = rsm__calloc(1, sizeof *asking);
-  RSM_CLEAN_HANDLE HANDLE thread = NULL;
+  rsm__thread thread = {0};
   if (!asking) return rsm__fail_memory(reterr);
   rsm_status status = fill(asking, process, company, count, reterr);
   if (status == RSM_OK) status = rsm__thread_start(ask_thread, asking, STACK_SIZE, &thread, reterr);
   if (status != RSM_OK) return status;
+  rsm__thread_leave(&thread);
   *ret_asking = asking;
   asking = NULL;
   return RSM_OK;

@@ -19,7 +19,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
-#include "os/windows/bounded.h"
+#include "os/common/bounded.h"
 #include "os/windows/command_line.h"
 #include "os/windows/launch_create.h"
 #include "os/windows/launch_hooks.h"

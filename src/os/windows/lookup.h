@@ -1,11 +1,11 @@
 /* lookup.h: what paths lead to now, for the other files of this folder. Everything that may wait for a server is done
- * in a thread that can be given up (bounded.h); the drive or share that did not answer is remembered in the
+ * in a thread that can be given up (os/common/bounded.h); the drive or share that did not answer is remembered in the
  * rsm__lookup, and so is a handle that nobody could be asked about. SPDX-License-Identifier: MIT */
 #ifndef RSM_OS_WINDOWS_LOOKUP_H
 #define RSM_OS_WINDOWS_LOOKUP_H
 
+#include "os/common/bounded.h"
 #include "os/files.h"
-#include "os/windows/bounded.h"
 #include "os/windows/file_id.h"
 
 typedef struct rsm__place {

@@ -9,8 +9,8 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "os/common/bounded.h"
 #include "os/service.h"
-#include "os/windows/bounded.h"
 
 /* A service as the manager listed it. */
 typedef struct rsm__listed_service {

@@ -1,17 +1,18 @@
 /* bounded.c: see bounded.h. SPDX-License-Identifier: MIT
  *
- * call                      | purpose                      | blocks on
- * SleepConditionVariableSRW | the caller waits for the end | slices of at most 50 ms, limit_ms without progress in all
- * WaitForSingleObject       | a thread that said it's done | its last instructions only
+ * call                | purpose                      | blocks on
+ * rsm__condition_wait | the caller waits for the end | slices of at most 50 ms, limit_ms without progress in all
+ * rsm__thread_join    | a thread that said it's done | its last instructions only
  */
-#include "os/windows/bounded.h"
+#include "os/common/bounded.h"
 
 #include <stdatomic.h>
 #include <string.h>
 
-#include "os/windows/handle.h"
-#include "os/windows/os_error.h"
-#include "os/windows/thread.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "os/process.h"
+#include "os/thread.h"
 
 enum { STACK_SIZE = 512 * 1024, TEXT_SIZE = 4096, SLICE_MS = 50, IDLE_MS = 20 };
 
@@ -23,15 +24,16 @@ struct rsm__bounded {
   atomic_ulong progress;
   atomic_bool given_up; /* from then on the argument is the thread's */
   atomic_bool done;
-  HANDLE thread; /* NULL: a worker's */
-  SRWLOCK lock;  /* guards the text and the two flags' changes */
-  CONDITION_VARIABLE changed;
-  char touching[TEXT_SIZE]; /* cut if longer: only its volume is asked for */
+  rsm__thread thread; /* none: a worker's */
+  rsm__mutex mutex;   /* guards the text and the two flags' changes */
+  rsm__condition changed;
+  char touching[TEXT_SIZE]; /* cut if longer: only its mount or volume is asked for */
 };
 
 rsm__bounded *rsm__bounded_unref(rsm__bounded *job) {
   if (!job || atomic_fetch_sub(&job->references, 1) != 1) return NULL;
-  rsm__handle_close(&job->thread);
+  rsm__condition_done(&job->changed);
+  rsm__mutex_done(&job->mutex);
   rsm__free(job);
   return NULL;
 }
@@ -45,7 +47,7 @@ bool rsm__bounded_returned(const rsm__bounded *job) {
 }
 
 bool rsm__bounded_touch(rsm__bounded *job, const char *path) {
-  AcquireSRWLockExclusive(&job->lock);
+  rsm__mutex_lock(&job->mutex);
   bool wanted = !atomic_load_explicit(&job->given_up, memory_order_relaxed);
   if (wanted) {
     size_t length = strnlen(path, TEXT_SIZE - 1);
@@ -53,20 +55,20 @@ bool rsm__bounded_touch(rsm__bounded *job, const char *path) {
     job->touching[length] = '\0';
     rsm__bounded_tick(job);
   }
-  ReleaseSRWLockExclusive(&job->lock);
+  rsm__mutex_unlock(&job->mutex);
   return wanted;
 }
 
 bool rsm__bounded_enter(rsm__bounded *job) {
-  AcquireSRWLockExclusive(&job->lock);
+  rsm__mutex_lock(&job->mutex);
   if (!atomic_load_explicit(&job->given_up, memory_order_relaxed)) return true;
-  ReleaseSRWLockExclusive(&job->lock);
+  rsm__mutex_unlock(&job->mutex);
   return false;
 }
 
 void rsm__bounded_leave(rsm__bounded *job) {
   rsm__bounded_tick(job);
-  ReleaseSRWLockExclusive(&job->lock);
+  rsm__mutex_unlock(&job->mutex);
 }
 
 void rsm__bounded_tick(rsm__bounded *job) {
@@ -76,19 +78,20 @@ void rsm__bounded_tick(rsm__bounded *job) {
 /* The thread's reference is dropped before the waiting side can go on: when that does, all is its own. */
 static void run_job(rsm__bounded *job) {
   job->work(job, job->argument);
-  AcquireSRWLockExclusive(&job->lock);
+  rsm__mutex_lock(&job->mutex);
   bool given_up = atomic_load(&job->given_up);
   if (!given_up) atomic_fetch_sub(&job->references, 1);
   atomic_store(&job->done, true);
-  WakeConditionVariable(&job->changed);
-  ReleaseSRWLockExclusive(&job->lock);
+  rsm__condition_signal(&job->changed);
+  rsm__mutex_unlock(&job->mutex);
   if (!given_up) return;
   job->free_argument(job->argument);
   rsm__bounded_unref(job);
 }
 
-static void run_thread(void *job) {
-  run_job(job);
+static void *run_thread(void *job_pointer) {
+  run_job(job_pointer);
+  return NULL;
 }
 
 static rsm__bounded *new_job(rsm__bounded_work *work, rsm__bounded_free *free_argument, void *argument) {
@@ -98,21 +101,22 @@ static rsm__bounded *new_job(rsm__bounded_work *work, rsm__bounded_free *free_ar
   job->free_argument = free_argument;
   job->argument = argument;
   atomic_init(&job->references, 2);
-  InitializeConditionVariable(&job->changed);
-  InitializeSRWLock(&job->lock);
+  rsm__condition_init(&job->changed);
+  rsm__mutex_init(&job->mutex);
   return job;
 }
 
-/* Counts idle slices, not the clock: after our own process was suspended, one slice has passed, not the whole limit. */
+/* Counts idle slices, not the clock: after our own process was stopped and continued (Windows: suspended), one slice
+ * has passed, not the whole limit. */
 static rsm_status wait_for(rsm__bounded *job, uint32_t limit_ms, rsm__task *task) {
   uint32_t slice = limit_ms / 8 + 1;
   if (slice > SLICE_MS) slice = SLICE_MS;
   unsigned long seen = 0;
   uint32_t idle = 0;
   rsm_status status = RSM_PENDING;
-  AcquireSRWLockExclusive(&job->lock);
+  rsm__mutex_lock(&job->mutex);
   while (status == RSM_PENDING) {
-    if (!atomic_load(&job->done)) SleepConditionVariableSRW(&job->changed, &job->lock, slice, 0);
+    if (!atomic_load(&job->done)) rsm__condition_wait(&job->changed, &job->mutex, slice);
     unsigned long now = atomic_load(&job->progress);
     idle = now == seen ? idle + slice : 0;
     seen = now;
@@ -124,7 +128,7 @@ static rsm_status wait_for(rsm__bounded *job, uint32_t limit_ms, rsm__task *task
       status = RSM_TIMEOUT;
   }
   if (status != RSM_OK) atomic_store(&job->given_up, true);
-  ReleaseSRWLockExclusive(&job->lock);
+  rsm__mutex_unlock(&job->mutex);
   return status;
 }
 
@@ -158,7 +162,10 @@ static rsm_status conclude(rsm__bounded *job, rsm_status status, rsm__bounded **
 rsm_status rsm__bounded_wait(rsm__bounded *job, uint32_t limit_ms, rsm__task *task, rsm__bounded **ret_stuck,
                              rsm_error *reterr) {
   rsm_status status = wait_for(job, limit_ms, task);
-  if (status == RSM_OK) WaitForSingleObject(job->thread, INFINITE);
+  if (status == RSM_OK)
+    rsm__thread_join(&job->thread);
+  else
+    rsm__thread_leave(&job->thread);
   return conclude(job, status, ret_stuck, reterr);
 }
 
@@ -173,64 +180,62 @@ rsm_status rsm__bounded_run(rsm__bounded_work *work, rsm__bounded_free *free_arg
 
 struct rsm__bounded_worker {
   atomic_uint references; /* the owner's, and the thread's while there is one */
-  SRWLOCK lock;           /* guards all below */
-  CONDITION_VARIABLE changed;
+  uint32_t process;       /* whose thread it is: a forked child has none */
+  rsm__mutex mutex;       /* guards all below but the thread, which is the owner's */
+  rsm__condition changed;
   rsm__bounded *job; /* that it is to take up */
   bool runs;
   bool dismissed;
-  HANDLE thread; /* one that runs, or that is to be waited for; NULL: none */
+  rsm__thread thread; /* one that runs, or that is to be joined; none */
 };
 
 static void unref_worker(rsm__bounded_worker *worker) {
   if (atomic_fetch_sub(&worker->references, 1) != 1) return;
-  rsm__handle_close(&worker->thread);
+  rsm__condition_done(&worker->changed);
+  rsm__mutex_done(&worker->mutex);
   rsm__free(worker);
 }
 
-static void run_worker(void *worker_pointer) {
+static void *run_worker(void *worker_pointer) {
   rsm__bounded_worker *worker = worker_pointer;
-  AcquireSRWLockExclusive(&worker->lock);
+  rsm__mutex_lock(&worker->mutex);
   for (bool in_time = true; worker->job || (in_time && !worker->dismissed);) {
     rsm__bounded *job = worker->job;
     if (!job) {
-      in_time = SleepConditionVariableSRW(&worker->changed, &worker->lock, IDLE_MS, 0) != 0;
+      in_time = rsm__condition_wait(&worker->changed, &worker->mutex, IDLE_MS);
       continue;
     }
     worker->job = NULL;
-    ReleaseSRWLockExclusive(&worker->lock);
+    rsm__mutex_unlock(&worker->mutex);
     run_job(job);
-    AcquireSRWLockExclusive(&worker->lock);
+    rsm__mutex_lock(&worker->mutex);
     in_time = true;
   }
   worker->runs = false;
-  ReleaseSRWLockExclusive(&worker->lock);
+  rsm__mutex_unlock(&worker->mutex);
   unref_worker(worker);
+  return NULL;
 }
 
 static rsm__bounded_worker *new_worker(void) {
   rsm__bounded_worker *worker = rsm__calloc(1, sizeof *worker);
   if (!worker) return NULL;
   atomic_init(&worker->references, 1);
-  InitializeConditionVariable(&worker->changed);
-  InitializeSRWLock(&worker->lock);
+  worker->process = rsm__process_self();
+  rsm__condition_init(&worker->changed);
+  rsm__mutex_init(&worker->mutex);
   return worker;
-}
-
-/* The thread ended by itself, or is at its last instructions. */
-static void collect_thread(rsm__bounded_worker *worker) {
-  if (worker->thread) WaitForSingleObject(worker->thread, INFINITE);
-  rsm__handle_close(&worker->thread);
 }
 
 /* Gives the job to its thread, or to a new one. */
 static rsm_status hand_job(rsm__bounded_worker *worker, rsm__bounded *job, rsm_error *reterr) {
-  AcquireSRWLockExclusive(&worker->lock);
+  rsm__mutex_lock(&worker->mutex);
   bool runs = worker->runs;
   if (runs) worker->job = job;
-  ReleaseSRWLockExclusive(&worker->lock);
-  WakeConditionVariable(&worker->changed); /* only now: it would wake just to wait for the lock */
+  rsm__mutex_unlock(&worker->mutex);
+  rsm__condition_signal(&worker->changed); /* only now: it would wake just to wait for the mutex */
   if (runs) return RSM_OK;
-  collect_thread(worker);
+  rsm__thread_join(&worker->thread); /* it ended by itself, or is at its last instructions */
   worker->job = job;
   worker->runs = true;
   atomic_fetch_add(&worker->references, 1);
@@ -244,22 +249,30 @@ static rsm_status hand_job(rsm__bounded_worker *worker, rsm__bounded *job, rsm_e
 
 /* Of one whose job was given up: it ends after that, whenever that is. */
 static void dismiss(rsm__bounded_worker *worker) {
-  AcquireSRWLockExclusive(&worker->lock);
+  rsm__mutex_lock(&worker->mutex);
   worker->dismissed = true;
-  WakeConditionVariable(&worker->changed);
-  ReleaseSRWLockExclusive(&worker->lock);
+  rsm__condition_signal(&worker->changed);
+  rsm__mutex_unlock(&worker->mutex);
 }
 
 void rsm__bounded_worker_free(rsm__bounded_worker *worker) {
   if (!worker) return;
+  if (worker->process != rsm__process_self()) { /* whatever state its mutex is in, nobody has it */
+    rsm__free(worker);
+    return;
+  }
   dismiss(worker);
-  collect_thread(worker);
+  rsm__thread_join(&worker->thread);
   unref_worker(worker);
 }
 
 rsm_status rsm__bounded_run_by(rsm__bounded_worker **worker, rsm__bounded_work *work, rsm__bounded_free *free_argument,
                                void *argument, uint32_t limit_ms, rsm__task *task, rsm__bounded **ret_stuck,
                                rsm_error *reterr) {
+  if (*worker && (*worker)->process != rsm__process_self()) {
+    rsm__bounded_worker_free(*worker);
+    *worker = NULL;
+  }
   rsm__bounded *job = new_job(work, free_argument, argument);
   if (job && !*worker) *worker = new_worker();
   if (!job || !*worker) {
@@ -273,6 +286,7 @@ rsm_status rsm__bounded_run_by(rsm__bounded_worker **worker, rsm__bounded_work *
   }
   status = wait_for(job, limit_ms, task);
   if (status != RSM_OK) {
+    rsm__thread_leave(&(*worker)->thread);
     dismiss(*worker);
     unref_worker(*worker);
     *worker = NULL;

@@ -1,12 +1,11 @@
-/* bounded.h: work that may never come back (a lookup on a dead network mount, a look at a process that hangs), on a
- * thread that can be given up.
+/* bounded.h: work that may never come back (a lookup on a dead network mount or share, a look at a process that hangs),
+ * on a thread that can be given up.
  *
  * The thread says what it is about to touch before each call that may block. Whoever waits for it goes by that
  * progress: when there is none for the limit, the thread is abandoned. It then owns its job, and frees it whenever it
- * returns. The code must stay mapped until then: a module made of it is linked with -z nodelete.
- * SPDX-License-Identifier: MIT */
-#ifndef RSM_OS_LINUX_BOUNDED_H
-#define RSM_OS_LINUX_BOUNDED_H
+ * returns; its code stays mapped until then (os/thread.h). SPDX-License-Identifier: MIT */
+#ifndef RSM_OS_COMMON_BOUNDED_H
+#define RSM_OS_COMMON_BOUNDED_H
 
 #include "os/task.h"
 #include "rsm.h"
