@@ -1,9 +1,9 @@
 /* files.c: see os/files.h and lookup.h. SPDX-License-Identifier: MIT
  *
- * call              | purpose                                 | blocks on
- * getcwd            | the base of a relative path             | nothing (the kernel's own names)
- * rsm__bounded_run  | everything that touches a mount         | the lookup's limit, once a mount
- *                   | or asks a process                       | and once a process
+ * call                | purpose                          | blocks on
+ * getcwd              | the base of a relative path      | nothing (the kernel's own names)
+ * rsm__mounts_read    | what did not answer lies there   | nothing (the kernel's own list)
+ * rsm__bounded_run_by | everything that asks one process | the lookup's limit, once a process
  */
 #define _GNU_SOURCE
 #include "os/files.h"
@@ -70,100 +70,34 @@ rsm_status rsm__files_absolute(const char *path, char **ret_path, rsm_error *ret
 
 /* ---- Mounts and processes that did not answer ---- */
 
-typedef struct dead_mount {
-  char *point;
-  rsm__bounded *job; /* the thread that hangs there: while it does, nobody else is sent */
-} dead_mount;
-
-/* A process at which a thread hangs: a page fault of its own, or a file system behind its descriptors. */
-typedef struct stalled_process {
-  rsm_process process;
-  bool at_uses; /* as in rsm__lookup_remember_process */
-  rsm__bounded *job;
-} stalled_process;
-
-struct rsm__lookup {
-  uint32_t limit_ms;
-  bool without_bpf;
-  dead_mount *dead;
-  size_t count;
-  size_t capacity;
-  stalled_process *stalled;
-  size_t stalled_count;
-  size_t stalled_capacity;
-  rsm__bounded_worker *asker; /* for rsm__lookup_ask */
-  unsigned given_up;          /* threads of rsm__lookup_ask since the last refresh */
-};
-
-rsm_status rsm__lookup_new(uint32_t limit_ms, rsm__lookup **ret_lookup, rsm_error *reterr) {
-  rsm__lookup *lookup = rsm__calloc(1, sizeof *lookup);
-  if (!lookup) return rsm__fail_memory(reterr);
-  lookup->limit_ms = limit_ms > 0 ? limit_ms : 1;
-  *ret_lookup = lookup;
+rsm_status rsm__mount_point(const char *path, char **ret_point, rsm_error *reterr) {
+  RSM_CLEAN(rsm__mounts_done) rsm__mounts mounts = {0};
+  rsm_status status = rsm__mounts_read(&mounts, reterr);
+  if (status != RSM_OK) return status;
+  const rsm__mount *mount = rsm__mounts_over(&mounts, path);
+  char *point = rsm__strdup(mount ? mount->point : "/");
+  if (!point) return rsm__fail_memory(reterr);
+  *ret_point = point;
   return RSM_OK;
 }
 
-void rsm__lookup_without_bpf(rsm__lookup *lookup) {
-  lookup->without_bpf = true;
+bool rsm__mount_covers(const char *point, const char *path) {
+  return rsm__path_within(path, point);
 }
 
 bool rsm__lookup_is_without_bpf(const rsm__lookup *lookup) {
   return lookup->without_bpf;
 }
 
-static void forget(rsm__lookup *lookup, size_t i) {
-  rsm__free(lookup->dead[i].point);
-  rsm__bounded_unref(lookup->dead[i].job);
-  lookup->dead[i] = lookup->dead[--lookup->count];
-}
-
-static void forget_process(rsm__lookup *lookup, size_t i) {
-  rsm__bounded_unref(lookup->stalled[i].job);
-  lookup->stalled[i] = lookup->stalled[--lookup->stalled_count];
-}
-
-rsm__lookup *rsm__lookup_free(rsm__lookup *lookup) {
-  if (!lookup) return NULL;
-  while (lookup->count > 0) forget(lookup, lookup->count - 1);
-  rsm__free(lookup->dead);
-  while (lookup->stalled_count > 0) forget_process(lookup, lookup->stalled_count - 1);
-  rsm__free(lookup->stalled);
-  rsm__bounded_worker_free(lookup->asker);
-  rsm__free(lookup);
-  return NULL;
-}
-
-rsm_status rsm__lookup_remember_mount(rsm__lookup *lookup, rsm__bounded *job, rsm_error *reterr) {
-  RSM_CLEAN(rsm__mounts_done) rsm__mounts mounts = {0};
-  rsm_status status = rsm__mounts_read(&mounts, reterr);
-  const rsm__mount *mount = rsm__mounts_over(&mounts, rsm__bounded_stuck_at(job));
-  char *point = status == RSM_OK ? rsm__strdup(mount ? mount->point : "/") : NULL;
-  if (status == RSM_OK &&
-      (!point || rsm__grow(&lookup->dead, &lookup->capacity, lookup->count + 1, sizeof *lookup->dead) < 0))
-    status = rsm__fail_memory(reterr);
-  if (status != RSM_OK) {
-    rsm__free(point);
-    rsm__bounded_unref(job);
-    return status;
-  }
-  lookup->dead[lookup->count++] = (dead_mount){.point = point, .job = job};
-  return RSM_OK;
-}
-
 rsm_status rsm__lookup_remember_process(rsm__lookup *lookup, const rsm_process *process, bool at_uses,
                                         rsm__bounded *job, rsm_error *reterr) {
-  if (rsm__grow(&lookup->stalled, &lookup->stalled_capacity, lookup->stalled_count + 1, sizeof *lookup->stalled) < 0) {
-    rsm__bounded_unref(job);
-    return rsm__fail_memory(reterr);
-  }
-  lookup->stalled[lookup->stalled_count++] = (stalled_process){.process = *process, .at_uses = at_uses, .job = job};
-  return RSM_OK;
+  return rsm__lookup_remember(lookup, process, at_uses, job, reterr);
 }
 
 bool rsm__lookup_stalled_at(const rsm__lookup *lookup, size_t i, rsm_process *ret_process) {
-  for (size_t at = 0; at < lookup->stalled_count; at++) {
-    if (!lookup->stalled[at].at_uses || i-- > 0) continue;
-    *ret_process = lookup->stalled[at].process;
+  for (size_t at = 0; at < lookup->stall_count; at++) {
+    if (!lookup->stalls[at].at || i-- > 0) continue;
+    *ret_process = lookup->stalls[at].process;
     return true;
   }
   return false;
@@ -172,55 +106,14 @@ bool rsm__lookup_stalled_at(const rsm__lookup *lookup, size_t i, rsm_process *re
 /* Does a thread of ours still hang there? Nobody else is sent then. */
 static bool is_stalled(rsm__lookup *lookup, const rsm_process *process) {
   bool stalled = false;
-  for (size_t i = lookup->stalled_count; i-- > 0;) {
-    if (!rsm_process_equal(&lookup->stalled[i].process, process)) continue;
-    if (rsm__bounded_returned(lookup->stalled[i].job))
-      forget_process(lookup, i);
+  for (size_t i = lookup->stall_count; i-- > 0;) {
+    if (!rsm_process_equal(&lookup->stalls[i].process, process)) continue;
+    if (rsm__bounded_returned(lookup->stalls[i].job))
+      rsm__lookup_forget(lookup, i);
     else
       stalled = true;
   }
   return stalled;
-}
-
-void rsm__lookup_refresh(rsm__lookup *lookup) {
-  lookup->given_up = 0;
-  for (size_t i = lookup->stalled_count; i-- > 0;)
-    if (rsm__bounded_returned(lookup->stalled[i].job)) forget_process(lookup, i);
-  for (size_t i = lookup->count; i-- > 0;)
-    if (rsm__bounded_returned(lookup->dead[i].job)) forget(lookup, i);
-}
-
-rsm_status rsm__lookup_dead(rsm__lookup *lookup, rsm__arena *arena, rsm__dead_mounts *ret_dead, rsm_error *reterr) {
-  rsm__dead_mounts dead = {.points = rsm__arena_alloc(arena, lookup->count * sizeof(char *))};
-  if (!dead.points) return rsm__fail_memory(reterr);
-  for (; dead.count < lookup->count; dead.count++) {
-    dead.points[dead.count] = rsm__arena_strdup(arena, lookup->dead[dead.count].point);
-    if (!dead.points[dead.count]) return rsm__fail_memory(reterr);
-  }
-  *ret_dead = dead;
-  return RSM_OK;
-}
-
-bool rsm__dead_covers(const rsm__dead_mounts *dead, const char *path) {
-  for (size_t i = 0; i < dead->count; i++)
-    if (rsm__path_within(path, dead->points[i])) return true;
-  return false;
-}
-
-rsm_status rsm__lookup_try(rsm__lookup *lookup, rsm__bounded_work *work, rsm__bounded_free *free_argument,
-                           void *argument, rsm__task *task, rsm__bounded **ret_stuck, rsm_error *reterr) {
-  rsm_status status = rsm__bounded_run(work, free_argument, argument, lookup->limit_ms, task, ret_stuck, reterr);
-  if (status != RSM_OK && status != RSM_CANCELLED && status != RSM_TIMEOUT) free_argument(argument);
-  return status;
-}
-
-rsm_status rsm__lookup_run(rsm__lookup *lookup, rsm__bounded_work *work, rsm__bounded_free *free_argument,
-                           void *argument, rsm__task *task, rsm_error *reterr) {
-  rsm__bounded *stuck = NULL;
-  rsm_status status = rsm__lookup_try(lookup, work, free_argument, argument, task, &stuck, reterr);
-  if (status != RSM_TIMEOUT || !stuck) return status;
-  status = rsm__lookup_remember_mount(lookup, stuck, reterr);
-  return status == RSM_OK ? RSM_TIMEOUT : status;
 }
 
 rsm_status rsm__lookup_ask(rsm__lookup *lookup, const rsm_process *process, rsm__bounded_work *work,
@@ -241,89 +134,12 @@ rsm_status rsm__lookup_ask(rsm__lookup *lookup, const rsm_process *process, rsm_
 
 /* ---- Places ---- */
 
-/* All that the thread reads and writes: it may outlive whoever asked. */
-typedef struct place_job {
-  rsm__arena arena;
-  const char **paths;
-  rsm__place *places;
-  size_t count;
-  rsm__dead_mounts dead;
-  bool failed;
-} place_job;
-
-static void free_place_job(void *argument) {
-  place_job *job = argument;
-  rsm__arena_done(&job->arena);
-  rsm__free(job);
+bool rsm__places_follow(rsm__bounded *job, const rsm__dead_mounts *dead, const char *const *paths, size_t count,
+                        rsm__arena *arena, rsm__place **ret_places) {
+  *ret_places = rsm__arena_alloc(arena, count * sizeof **ret_places);
+  return *ret_places && rsm__resolve(job, dead, paths, count, arena, *ret_places);
 }
 
-static place_job *new_place_job(const char *const *paths, size_t count) {
-  place_job *job = rsm__calloc(1, sizeof *job);
-  if (!job) return NULL;
-  job->count = count;
-  job->paths = rsm__arena_alloc(&job->arena, count * sizeof *job->paths);
-  job->places = rsm__arena_alloc(&job->arena, count * sizeof *job->places);
-  bool whole = job->paths && job->places;
-  for (size_t i = 0; i < count && whole; i++) {
-    job->paths[i] = rsm__arena_strdup(&job->arena, paths[i]);
-    whole = job->paths[i] != NULL;
-  }
-  if (whole) return job;
-  free_place_job(job);
-  return NULL;
-}
-
-static void resolve_places(rsm__bounded *bounded, void *argument) {
-  place_job *job = argument;
-  job->failed = !rsm__resolve(bounded, &job->dead, job->paths, job->count, &job->arena, job->places);
-}
-
-/* One thread's attempt. RSM_TIMEOUT: another is due, without the mount that hung. */
-static rsm_status try_places(rsm__lookup *lookup, const char *const *paths, size_t count, rsm__task *task,
-                             rsm__places *ret_places, rsm_error *reterr) {
-  place_job *job = new_place_job(paths, count);
-  if (!job) return rsm__fail_memory(reterr);
-  rsm_status status = rsm__lookup_dead(lookup, &job->arena, &job->dead, reterr);
-  if (status != RSM_OK) {
-    free_place_job(job);
-    return status;
-  }
-  status = rsm__lookup_run(lookup, resolve_places, free_place_job, job, task, reterr);
-  if (status != RSM_OK) return status;
-  if (job->failed) {
-    free_place_job(job);
-    return rsm__fail_memory(reterr);
-  }
-  *ret_places = (rsm__places){.items = job->places, .count = count, .arena = job->arena};
-  job->arena = (rsm__arena){0};
-  free_place_job(job);
-  return RSM_OK;
-}
-
-rsm_status rsm__lookup_places(rsm__lookup *lookup, const char *const *paths, size_t count, rsm__task *task,
-                              rsm__places *ret_places, rsm_error *reterr) {
-  rsm_status status = RSM_TIMEOUT;
-  rsm__lookup_refresh(lookup);
-  while (status == RSM_TIMEOUT) status = try_places(lookup, paths, count, task, ret_places, reterr);
-  return status;
-}
-
-void rsm__places_done(rsm__places *places) {
-  rsm__arena_done(&places->arena);
-  *places = (rsm__places){0};
-}
-
-rsm_status rsm__lookup_real(rsm__lookup *lookup, const char *const *paths, size_t count, rsm__arena *arena,
-                            const char **ret_reals, rsm_error *reterr) {
-  RSM_CLEAN(rsm__places_done) rsm__places places = {0};
-  rsm_status status = rsm__lookup_places(lookup, paths, count, NULL, &places, reterr);
-  if (status != RSM_OK) return status;
-  RSM_CLEAN_FREE const char **reals = rsm__calloc(count, sizeof *reals); /* ret_reals is untouched on failure */
-  if (!reals) return rsm__fail_memory(reterr);
-  for (size_t i = 0; i < places.count; i++) {
-    reals[i] = rsm__arena_strdup(arena, places.items[i].real);
-    if (!reals[i] && places.items[i].real) return rsm__fail_memory(reterr);
-  }
-  if (count > 0) memcpy(ret_reals, reals, count * sizeof *reals);
-  return RSM_OK;
+const char *rsm__place_real(const rsm__place *places, size_t i) {
+  return places[i].real;
 }

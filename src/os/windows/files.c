@@ -1,8 +1,8 @@
 /* files.c: see os/files.h and lookup.h. SPDX-License-Identifier: MIT
  *
- * call              | purpose                              | blocks on
- * GetFullPathNameW  | absolute text, as Win32 understands  | nothing: text alone
- * rsm__bounded_run  | everything that touches a volume     | the lookup's limit, once a drive or share */
+ * call             | purpose                              | blocks on
+ * GetFullPathNameW | absolute text, as Win32 understands  | nothing: text alone
+ */
 #include "os/files.h"
 
 #include <string.h>
@@ -164,213 +164,29 @@ bool rsm__is_file_path(const char *path) {
 
 /* ---- Drives, shares and handles that did not answer ---- */
 
-typedef struct dead_root {
-  char *root;
-  rsm__bounded *job; /* the thread that hangs there: while it does, nobody else is sent */
-} dead_root;
-
-typedef struct stalled {
-  rsm__stall at;
-  rsm__bounded *job;
-} stalled;
-
-struct rsm__lookup {
-  uint32_t limit_ms;
-  dead_root *dead;
-  size_t count;
-  size_t capacity;
-  stalled *stalls;
-  size_t stall_count;
-  size_t stall_capacity;
-};
-
-rsm_status rsm__lookup_new(uint32_t limit_ms, rsm__lookup **ret_lookup, rsm_error *reterr) {
-  rsm__lookup *lookup = rsm__calloc(1, sizeof *lookup);
-  if (!lookup) return rsm__fail_memory(reterr);
-  lookup->limit_ms = limit_ms > 0 ? limit_ms : 1;
-  *ret_lookup = lookup;
+rsm_status rsm__mount_point(const char *path, char **ret_point, rsm_error *reterr) {
+  char *root = rsm__strdup(path);
+  if (!root) return rsm__fail_memory(reterr);
+  root[rsm__root_length(root)] = '\0';
+  *ret_point = root;
   return RSM_OK;
+}
+
+bool rsm__mount_covers(const char *point, const char *path) {
+  size_t length = rsm__root_length(path);
+  return strlen(point) == length && _strnicmp(point, path, length) == 0;
 }
 
 uint32_t rsm__lookup_limit(const rsm__lookup *lookup) {
   return lookup->limit_ms;
 }
 
-static void forget_root(rsm__lookup *lookup, size_t i) {
-  rsm__free(lookup->dead[i].root);
-  rsm__bounded_unref(lookup->dead[i].job);
-  lookup->dead[i] = lookup->dead[--lookup->count];
-}
-
-static void forget_stall(rsm__lookup *lookup, size_t i) {
-  rsm__bounded_unref(lookup->stalls[i].job);
-  lookup->stalls[i] = lookup->stalls[--lookup->stall_count];
-}
-
-rsm__lookup *rsm__lookup_free(rsm__lookup *lookup) {
-  if (!lookup) return NULL;
-  while (lookup->count > 0) forget_root(lookup, lookup->count - 1);
-  while (lookup->stall_count > 0) forget_stall(lookup, lookup->stall_count - 1);
-  rsm__free(lookup->dead);
-  rsm__free(lookup->stalls);
-  rsm__free(lookup);
-  return NULL;
-}
-
-void rsm__lookup_refresh(rsm__lookup *lookup) {
-  for (size_t i = lookup->count; i-- > 0;)
-    if (rsm__bounded_returned(lookup->dead[i].job)) forget_root(lookup, i);
-  for (size_t i = lookup->stall_count; i-- > 0;)
-    if (rsm__bounded_returned(lookup->stalls[i].job)) forget_stall(lookup, i);
-}
-
-/* Takes the job over. */
-static rsm_status remember_root(rsm__lookup *lookup, rsm__bounded *job, rsm_error *reterr) {
-  char *root = rsm__strdup(rsm__bounded_stuck_at(job));
-  if (!root || rsm__grow(&lookup->dead, &lookup->capacity, lookup->count + 1, sizeof *lookup->dead) < 0) {
-    rsm__free(root);
-    rsm__bounded_unref(job);
-    return rsm__fail_memory(reterr);
-  }
-  root[rsm__root_length(root)] = '\0';
-  lookup->dead[lookup->count++] = (dead_root){.root = root, .job = job};
-  return RSM_OK;
-}
-
-rsm_status rsm__lookup_remember(rsm__lookup *lookup, const rsm__stall *stall, rsm__bounded *stuck, rsm_error *reterr) {
-  if (rsm__grow(&lookup->stalls, &lookup->stall_capacity, lookup->stall_count + 1, sizeof *lookup->stalls) < 0) {
-    rsm__bounded_unref(stuck);
-    return rsm__fail_memory(reterr);
-  }
-  lookup->stalls[lookup->stall_count++] = (stalled){.at = *stall, .job = stuck};
-  return RSM_OK;
-}
-
-bool rsm__lookup_is_stalled(const rsm__lookup *lookup, const rsm__stall *stall) {
+bool rsm__lookup_is_stalled(const rsm__lookup *lookup, const rsm_process *process, uint64_t handle) {
   for (size_t i = 0; i < lookup->stall_count; i++)
-    if (lookup->stalls[i].at.handle == stall->handle &&
-        rsm_process_equal(&lookup->stalls[i].at.process, &stall->process))
-      return true;
+    if (lookup->stalls[i].at == handle && rsm_process_equal(&lookup->stalls[i].process, process)) return true;
   return false;
 }
 
-rsm_status rsm__lookup_dead(rsm__lookup *lookup, rsm__arena *arena, rsm__dead_roots *ret_dead, rsm_error *reterr) {
-  rsm__dead_roots dead = {.roots = rsm__arena_alloc(arena, lookup->count * sizeof(char *))};
-  if (!dead.roots) return rsm__fail_memory(reterr);
-  for (; dead.count < lookup->count; dead.count++) {
-    dead.roots[dead.count] = rsm__arena_strdup(arena, lookup->dead[dead.count].root);
-    if (!dead.roots[dead.count]) return rsm__fail_memory(reterr);
-  }
-  *ret_dead = dead;
-  return RSM_OK;
-}
-
-bool rsm__dead_covers(const rsm__dead_roots *dead, const char *path) {
-  size_t length = rsm__root_length(path);
-  for (size_t i = 0; i < dead->count; i++)
-    if (strlen(dead->roots[i]) == length && _strnicmp(dead->roots[i], path, length) == 0) return true;
-  return false;
-}
-
-rsm_status rsm__lookup_run(rsm__lookup *lookup, rsm__bounded_work *work, rsm__bounded_free *free_argument,
-                           void *argument, rsm__task *task, rsm_error *reterr) {
-  rsm__bounded *stuck = NULL;
-  rsm_status status = rsm__bounded_run(work, free_argument, argument, lookup->limit_ms, task, &stuck, reterr);
-  if (status != RSM_OK && status != RSM_CANCELLED && status != RSM_TIMEOUT) free_argument(argument);
-  if (status != RSM_TIMEOUT || !stuck) return status;
-  status = remember_root(lookup, stuck, reterr);
-  return status == RSM_OK ? RSM_TIMEOUT : status;
-}
-
-/* ---- Places ---- */
-
-/* All that the thread reads and writes: it may outlive whoever asked. */
-typedef struct place_job {
-  rsm__arena arena;
-  const char **paths;
-  rsm__place *places;
-  size_t count;
-  rsm__dead_roots dead;
-  bool failed;
-} place_job;
-
-static void free_place_job(void *argument) {
-  place_job *job = argument;
-  rsm__arena_done(&job->arena);
-  rsm__free(job);
-}
-
-static place_job *new_place_job(const char *const *paths, size_t count) {
-  place_job *job = rsm__calloc(1, sizeof *job);
-  if (!job) return NULL;
-  job->count = count;
-  job->paths = rsm__arena_alloc(&job->arena, count * sizeof *job->paths);
-  job->places = rsm__arena_alloc(&job->arena, count * sizeof *job->places);
-  bool whole = job->paths && job->places;
-  for (size_t i = 0; i < count && whole; i++) {
-    job->paths[i] = rsm__arena_strdup(&job->arena, paths[i]);
-    whole = job->paths[i] != NULL;
-  }
-  if (whole) return job;
-  free_place_job(job);
-  return NULL;
-}
-
-static void follow_places(rsm__bounded *bounded, void *argument) {
-  place_job *job = argument;
-  job->failed = !rsm__places_follow(bounded, &job->dead, job->paths, job->count, &job->arena, job->places);
-}
-
-/* One thread's attempt. RSM_TIMEOUT: another is due, without the drive or share that hung. */
-static rsm_status try_places(rsm__lookup *lookup, const char *const *paths, size_t count, rsm__task *task,
-                             rsm__places *ret_places, rsm_error *reterr) {
-  place_job *job = new_place_job(paths, count);
-  if (!job) return rsm__fail_memory(reterr);
-  rsm_status status = rsm__lookup_dead(lookup, &job->arena, &job->dead, reterr);
-  if (status != RSM_OK) {
-    free_place_job(job);
-    return status;
-  }
-  status = rsm__lookup_run(lookup, follow_places, free_place_job, job, task, reterr);
-  if (status != RSM_OK) return status;
-  if (job->failed) {
-    free_place_job(job);
-    return rsm__fail_memory(reterr);
-  }
-  *ret_places = (rsm__places){.items = job->places, .count = count, .arena = job->arena};
-  job->arena = (rsm__arena){0};
-  free_place_job(job);
-  return RSM_OK;
-}
-
-rsm_status rsm__lookup_places(rsm__lookup *lookup, const char *const *paths, size_t count, rsm__task *task,
-                              rsm__places *ret_places, rsm_error *reterr) {
-  rsm_status status = RSM_TIMEOUT;
-  rsm__lookup_refresh(lookup);
-  while (status == RSM_TIMEOUT) status = try_places(lookup, paths, count, task, ret_places, reterr);
-  return status;
-}
-
-void rsm__places_done(rsm__places *places) {
-  rsm__arena_done(&places->arena);
-  *places = (rsm__places){0};
-}
-
-rsm_status rsm__lookup_real(rsm__lookup *lookup, const char *const *paths, size_t count, rsm__arena *arena,
-                            const char **ret_reals, rsm_error *reterr) {
-  RSM_CLEAN(rsm__places_done) rsm__places places = {0};
-  rsm_status status = rsm__lookup_places(lookup, paths, count, NULL, &places, reterr);
-  if (status != RSM_OK) return status;
-  RSM_CLEAN_FREE const char **reals = rsm__calloc(count, sizeof *reals); /* ret_reals is untouched on failure */
-  if (!reals) return rsm__fail_memory(reterr);
-  for (size_t i = 0; i < places.count; i++) {
-    reals[i] = rsm__arena_strdup(arena, places.items[i].real);
-    if (!reals[i] && places.items[i].real) return rsm__fail_memory(reterr);
-  }
-  if (count > 0) memcpy(ret_reals, reals, count * sizeof *reals);
-  return RSM_OK;
-}
-
-void rsm__lookup_without_bpf(rsm__lookup *lookup) {
-  (void)lookup; /* there is one way only */
+const char *rsm__place_real(const rsm__place *places, size_t i) {
+  return places[i].real;
 }

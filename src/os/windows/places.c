@@ -37,7 +37,7 @@ typedef struct folder {
 
 typedef struct follower {
   rsm__bounded *job;
-  const rsm__dead_roots *dead;
+  const rsm__dead_mounts *dead;
   rsm__arena *arena; /* of what is kept */
   const char *const *paths;
   rsm__place *places;
@@ -436,11 +436,12 @@ static bool place_paths(follower *f) {
   return true;
 }
 
-bool rsm__places_follow(rsm__bounded *job, const rsm__dead_roots *dead, const char *const *paths, size_t count,
-                        rsm__arena *arena, rsm__place *out) {
+bool rsm__places_follow(rsm__bounded *job, const rsm__dead_mounts *dead, const char *const *paths, size_t count,
+                        rsm__arena *arena, rsm__place **ret_places) {
+  *ret_places = rsm__arena_alloc(arena, count * sizeof **ret_places);
   RSM_CLEAN(follower_done)
-  follower f = {.job = job, .dead = dead, .arena = arena, .paths = paths, .places = out, .count = count};
-  if (!place_paths(&f)) return false;
+  follower f = {.job = job, .dead = dead, .arena = arena, .paths = paths, .places = *ret_places, .count = count};
+  if (!f.places || !place_paths(&f)) return false;
   follow_all(&f);
   return !f.failed;
 }

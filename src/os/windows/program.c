@@ -80,7 +80,7 @@ static void touch(rsm__bounded *bounded, const wchar_t *path) {
 /* Did the drive or share that it lies on not answer before? Then it is not waited for again. */
 static bool lies_dead(rsm__lookup *lookup, const wchar_t *path) {
   RSM_CLEAN_ARENA rsm__arena arena = {0};
-  rsm__dead_roots dead = {0};
+  rsm__dead_mounts dead = {0};
   const char *text = rsm__narrow_text_in(&arena, path);
   return text && rsm__lookup_dead(lookup, &arena, &dead, NULL) == RSM_OK && rsm__dead_covers(&dead, text);
 }

@@ -67,9 +67,8 @@ static worker *new_worker(rsm__scan *scan) {
 
 /* Lock held. Is the step one that a thread of an earlier listing still hangs at? Then it is counted as silent. */
 static bool is_stalled(rsm__scan *scan, const rsm__listed_process *process, size_t step) {
-  rsm__stall stall = {.process = process->id};
-  if (step > 0) stall.handle = scan->handles.items[process->first_handle + step - 1].value;
-  if (!rsm__lookup_is_stalled(scan->targets.lookup, &stall)) return false;
+  uint64_t handle = step > 0 ? scan->handles.items[process->first_handle + step - 1].value : 0;
+  if (!rsm__lookup_is_stalled(scan->targets.lookup, &process->id, handle)) return false;
   rsm__scan_mark *mark = &scan->marks[scan->process];
   if (step > 0)
     mark->silent++;
@@ -247,7 +246,7 @@ static last_step last_step_of(rsm__scan *scan, const worker *w) {
 /* The thread hangs: what it was asking is told, and is not asked again while it does. */
 static rsm_status give_up(crew *c, const last_step *last, rsm__bounded *stuck, rsm_error *reterr) {
   rsm__scan *scan = c->scan;
-  rsm__stall stall = {.process = scan->processes.items[last->process].id, .handle = last->handle};
+  const rsm_process *process = &scan->processes.items[last->process].id;
   rsm__scan_mark *mark = &scan->marks[last->process];
   AcquireSRWLockExclusive(&scan->lock);
   if (last->handle)
@@ -255,7 +254,7 @@ static rsm_status give_up(crew *c, const last_step *last, rsm__bounded *stuck, r
   else
     mark->silent_memory = true;
   ReleaseSRWLockExclusive(&scan->lock);
-  return rsm__lookup_remember(scan->targets.lookup, &stall, stuck, reterr);
+  return rsm__lookup_remember(scan->targets.lookup, process, last->handle, stuck, reterr);
 }
 
 /* All end here, or are given up: the limit is for all of them together. */

@@ -27,7 +27,7 @@ static const char no_answer[] = "did not answer in time; it was not searched";
 typedef struct tree_job {
   rsm__tree_root *roots;
   size_t root_count;
-  rsm__dead_roots dead;
+  rsm__dead_mounts dead;
   rsm__trees trees;
   rsm__bounded *bounded;
   struct pending {
