@@ -16,6 +16,7 @@
 #include "os/clock.h"
 #include "os/launch.h"
 #include "own_folders.h"
+#include "until.h"
 
 #define FIXTURE_FOLDER "/run/fixture"
 #define FIXTURE_PROGRAM FIXTURE_FOLDER "/napper"
@@ -66,16 +67,17 @@ static inline rsm_status fixture_start(fixture *f, const char *const *args, size
   return rsm__launch_start(&request, &f->arena, &f->launched, &f->error);
 }
 
-/* Waits until pid runs `exe`, or fails the test. */
-static inline void wait_for_exe(pid_t pid, const char *exe) {
+/* By identity: seen from another mount namespace a name may be another. */
+static inline bool runs_exe(pid_t pid, const char *exe) {
   char path[64];
-  struct stat wanted, found; /* by identity: seen from another mount namespace a name may be another */
+  struct stat wanted, found;
   CHECK(stat(exe, &wanted) == 0);
-  for (int i = 0; i < 500; i++, usleep(10000)) {
-    snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
-    if (stat(path, &found) == 0 && found.st_dev == wanted.st_dev && found.st_ino == wanted.st_ino) return;
-  }
-  check_fail(__FILE__, __LINE__, "the program runs");
+  snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+  return stat(path, &found) == 0 && found.st_dev == wanted.st_dev && found.st_ino == wanted.st_ino;
+}
+
+static inline void wait_for_exe(pid_t pid, const char *exe) {
+  CHECK(UNTIL(5000, runs_exe(pid, exe)));
 }
 
 static inline void capture_process(fixture *f, const rsm_process *id, bool with_environment) {
@@ -110,8 +112,7 @@ static inline void kill_process(const rsm_process *id) {
   rsm__process *process = NULL;
   if (rsm__process_open(id, &process, NULL) != RSM_OK) return;
   rsm__process_kill(process, NULL);
-  for (int i = 0; i < 500 && rsm__process_alive(process); i++) usleep(10000);
-  CHECK(!rsm__process_alive(process));
+  CHECK(UNTIL(5000, !rsm__process_alive(process)));
   rsm__process_close(process);
 }
 

@@ -21,14 +21,11 @@
 #include "check.h"
 #include "own_mounts.h"
 #include "rsm.h"
+#include "until.h"
 
 enum { LIFE_S = 30, LIMIT_MS = 5000, GRACE_MS = 300 };
 
 static char folder[64], file[80], log_file[80];
-
-static inline void sleep_ms(long ms) {
-  nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
-}
 
 static inline long now_ms(void) {
   struct timespec now;
@@ -71,10 +68,7 @@ static inline int count_starts(pid_t *ret_last) {
 }
 
 static inline void wait_for_starts(int count) {
-  for (long end = now_ms() + LIMIT_MS; count_starts(NULL) < count;) {
-    CHECK(now_ms() < end);
-    sleep_ms(2);
-  }
+  CHECK(UNTIL(LIMIT_MS, count_starts(NULL) >= count));
 }
 
 static inline void new_log(void) {
@@ -113,16 +107,16 @@ static inline void end_child(pid_t child) {
   CHECK_INT(waitpid(child, NULL, 0), child);
 }
 
+static inline bool is_there(const rsm_process *process) {
+  rsm_process found;
+  return rsm_process_find(process->pid, &found, NULL) == RSM_OK && rsm_process_equal(&found, process);
+}
+
 /* Ends one that was started again: not our child, so only if it is still the same process. */
 static inline void end_process(const rsm_process *process) {
-  rsm_process found;
   CHECK(process->pid > 1 && process->pid != (uint32_t)getpid());
-  if (rsm_process_find(process->pid, &found, NULL) == RSM_OK && rsm_process_equal(&found, process))
-    kill((pid_t)process->pid, SIGKILL);
-  for (long end = now_ms() + LIMIT_MS; kill((pid_t)process->pid, 0) == 0 && now_ms() < end;) {
-    if (rsm_process_find(process->pid, &found, NULL) != RSM_OK || !rsm_process_equal(&found, process)) break;
-    sleep_ms(2);
-  }
+  if (is_there(process)) kill((pid_t)process->pid, SIGKILL);
+  (void)UNTIL(LIMIT_MS, !is_there(process));
 }
 
 /* Ends the last one that the log tells of, which runs no more than so many were started. */

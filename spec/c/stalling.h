@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "holding.h"
+#include "until.h"
 
 static pid_t server;
 
@@ -90,7 +91,7 @@ static inline void end_server(void) {
 
 /* What only threads that were given up own is freed when they come back. */
 static inline void wait_for_threads(long live) {
-  for (int i = 0; i < 500 && rsm__alloc_live() != live; i++) usleep(10000);
+  (void)UNTIL(5000, rsm__alloc_live() == live);
   CHECK_INT(rsm__alloc_live(), live);
 }
 
@@ -143,10 +144,7 @@ static inline bool hangs(pid_t pid, const char *name) {
     int fd = open(path, O_RDONLY);
     _exit(fd >= 0 && read(fd, &word, 1) >= 0 ? 0 : 1);
   }
-  for (int i = 0; i < 30; i++) {
-    if (waitpid(prober, NULL, WNOHANG) == prober) return false;
-    usleep(10000);
-  }
+  if (UNTIL(300, waitpid(prober, NULL, WNOHANG) == prober)) return false;
   CHECK(kill(prober, SIGKILL) == 0); /* it may end only with the server: nobody waits for it */
   return true;
 }

@@ -28,7 +28,7 @@ static bool record_and_world_agree(fixture *f) {
   rsm_process id;
   bool recorded = read_record(f, &id);
   pid_t pid = 0;
-  for (int i = 0; i < 100 && count_running(FIXTURE_PROGRAM, NULL) != recorded; i++) usleep(10000);
+  (void)UNTIL(1000, count_running(FIXTURE_PROGRAM, NULL) == recorded);
   CHECK_INT(count_running(FIXTURE_PROGRAM, &pid), recorded);
   if (recorded) {
     CHECK_INT(pid, id.pid);

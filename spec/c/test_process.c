@@ -26,6 +26,7 @@
 #include "os/service.h"
 #include "os/user.h"
 #include "os/wait.h"
+#include "until.h"
 
 enum { LONG_MS = 10000 };
 
@@ -35,10 +36,6 @@ static int count_fds(void) {
   while (readdir(dir)) count++;
   closedir(dir);
   return count;
-}
-
-static void sleep_ms(long ms) {
-  nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
 }
 
 /* Whatever becomes of this test, no child outlives it. */
@@ -99,8 +96,7 @@ static pid_t start_program(const char *file, const char *name, const char *argum
   const char *const argv[] = {file, name, argument, NULL};
   pid_t pid = start(child_exec, (void *)argv);
   const char *slash = strrchr(file, '/');
-  for (int i = 0; i < 1000 && !runs(pid, slash); i++) sleep_ms(10);
-  CHECK(runs(pid, slash));
+  CHECK(UNTIL(10000, runs(pid, slash)));
   return pid;
 }
 
@@ -222,7 +218,7 @@ static void test_alive__until_its_last_thread_has_ended(void) {
   RSM_CLEAN_PROCESS rsm__process *process = open_pid(pid);
   RSM_CLEAN_ARENA rsm__arena arena = {0};
   rsm__process_facts facts;
-  for (int i = 0; i < 1000 && state_of(pid) != 'Z'; i++) sleep_ms(10);
+  (void)UNTIL(10000, state_of(pid) == 'Z');
   CHECK_INT(state_of(pid), 'Z');
   CHECK(rsm__process_alive(process));
   CHECK_INT(rsm__process_facts_get(process, &arena, &facts, NULL), RSM_OK);
@@ -431,7 +427,7 @@ static void test_facts__another_user_namespace_shows(void) {
   RSM_CLEAN_PROCESS rsm__process *process = NULL;
   RSM_CLEAN_ARENA rsm__arena arena = {0};
   rsm__process_facts facts = {0};
-  for (int i = 0; i < 1000 && state_of(pid) != 'Z' && state_of(pid) != 'T'; i++) sleep_ms(10);
+  (void)UNTIL(10000, state_of(pid) == 'Z' || state_of(pid) == 'T');
   if (rsm__process_open(&id, &process, NULL) == RSM_OK) {
     CHECK_INT(rsm__process_facts_get(process, &arena, &facts, NULL), RSM_OK);
     CHECK(!facts.same_namespaces);

@@ -9,6 +9,7 @@
 #include "os/private_dir.h"
 #include "os/registration.h"
 #include "own_folders.h"
+#include "until.h"
 
 static const char FOLDER[] = "/run/restartmanager/registered";
 
@@ -153,6 +154,12 @@ static void nobody_speaks_for_another(void) {
   end_child(user);
 }
 
+static bool sleeps(pid_t pid) {
+  char path[64], target[256] = "";
+  snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+  return readlink(path, target, sizeof target - 1) > 0 && strstr(target, "sleep");
+}
+
 static void ends_with_its_program(void) {
   pid_t pid = fork();
   if (pid == 0) {
@@ -160,13 +167,7 @@ static void ends_with_its_program(void) {
     execl("/bin/sleep", "sleep", "60", (char *)NULL);
     _exit(1);
   }
-  rsm_status status = RSM_OK;
-  for (int i = 0; i < 500 && status != RSM_NOT_FOUND; i++, usleep(10000)) {
-    char path[64], target[256] = "";
-    snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
-    if (readlink(path, target, sizeof target - 1) > 0 && strstr(target, "sleep")) status = lookup(pid);
-  }
-  CHECK_INT(status, RSM_NOT_FOUND);
+  CHECK(UNTIL(5000, sleeps(pid) && lookup(pid) == RSM_NOT_FOUND));
   end_child(pid);
 }
 

@@ -266,8 +266,7 @@ static bool is_thread(pid_t thread) {
 }
 
 static void wait_for_end(pid_t thread) {
-  for (int i = 0; i < 500 && is_thread(thread); i++) usleep(10000);
-  CHECK(!is_thread(thread));
+  CHECK(UNTIL(5000, !is_thread(thread)));
 }
 
 static void test_jobs_share_a_thread(void) {

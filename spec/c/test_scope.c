@@ -183,8 +183,7 @@ static outcome run_installer(uint32_t installer, uint32_t user, const char *how)
            (unsigned)installer, (unsigned)installer, self, (unsigned)user, how);
   command(line);
   FILE *result = NULL;
-  for (int i = 0; i < 2000 && !result; i++, usleep(10000)) result = fopen(FOLDER "/result", "re");
-  if (!result) command("cat " FOLDER "/errors >&2; false");
+  if (!UNTIL(20000, (result = fopen(FOLDER "/result", "re")) != NULL)) command("cat " FOLDER "/errors >&2; false");
   CHECK_INT(fscanf(result, "%u %u %127[^\n]", &done.pid, &done.ms, done.note), 3);
   fclose(result);
   wait_for_exe((pid_t)done.pid, PROGRAM);
@@ -336,7 +335,7 @@ static void starter_killed_at_any_moment(void) {
     end_child(pid);
     CHECK_INT(rsm__lock_acquire(f.dir, "lock", 15000, &f.lock, NULL), RSM_OK); /* nothing is under way any more */
     bool recorded = read_record(&f, &id);
-    for (int k = 0; k < 100 && count_running(PROGRAM, NULL) != recorded; k++) usleep(10000);
+    (void)UNTIL(1000, count_running(PROGRAM, NULL) == recorded);
     CHECK_INT(count_running(PROGRAM, NULL), recorded);
     if (recorded) kill_process(&id);
     started += recorded;

@@ -167,10 +167,7 @@ static void test_mappings_that_do_not_answer(void) {
     check_a_stalled_listing(child, before, after);
   }
   end_server();
-  for (int i = 0; stalls && i < 100 && !use_of(child, RSM_USE_OPEN); i++) { /* now it answers */
-    usleep(20000);
-    find("held");
-  }
+  if (stalls) (void)UNTIL(2000, (find("held"), use_of(child, RSM_USE_OPEN) != NULL)); /* now it answers */
   CHECK(!stalls || (found.count == 3 && !unreadable_pid(child)));
   end(child);
   end(before);

@@ -15,6 +15,7 @@
 #include "os/linux/task_wake.h"
 #include "os/task.h"
 #include "os/wait.h"
+#include "until.h"
 
 enum { LONG_MS = 10000 };
 
@@ -23,10 +24,6 @@ typedef struct counters {
   atomic_int acts;
   int wanted;
 } counters;
-
-static void sleep_ms(long ms) {
-  nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
-}
 
 static bool is_readable(int fd, int timeout_ms) {
   struct pollfd element = {.fd = fd, .events = POLLIN};
