@@ -138,18 +138,47 @@ const char *const *rsm__cursor_texts(rsm__cursor *cursor, rsm__arena *arena, siz
   return texts;
 }
 
-uint32_t rsm__crc32c(const void *data, size_t length) {
-  /* Of the reflected polynomial 0x82F63B78, four bits at a time: small enough to be checked by eye. */
+/* Of the reflected polynomial 0x82F63B78. */
+static uint32_t add_to_crc(uint32_t crc, const unsigned char *bytes, size_t length) {
+  /* Four bits at a time: small enough to be checked by eye. */
   static const uint32_t table[16] = {
       0x00000000, 0x105EC76F, 0x20BD8EDE, 0x30E349B1, 0x417B1DBC, 0x5125DAD3, 0x61C69362, 0x7198540D,
       0x82F63B78, 0x92A8FC17, 0xA24BB5A6, 0xB21572C9, 0xC38D26C4, 0xD3D3E1AB, 0xE330A81A, 0xF36E6F75,
   };
-  const unsigned char *bytes = data;
-  uint32_t crc = UINT32_MAX;
   for (size_t i = 0; i < length; i++) {
     crc ^= bytes[i];
     crc = crc >> 4 ^ table[crc & 15];
     crc = crc >> 4 ^ table[crc & 15];
   }
-  return ~crc;
+  return crc;
+}
+
+#if defined(__GNUC__) && defined(__x86_64__)
+/* The processor's own instruction: a record of 100,000 files has some megabytes. */
+__attribute__((target("sse4.2"))) static uint32_t add_words(uint32_t crc, const unsigned char *bytes, size_t words) {
+  uint64_t so_far = crc, word;
+  for (; words > 0; words--, bytes += sizeof word) {
+    memcpy(&word, bytes, sizeof word);
+    so_far = __builtin_ia32_crc32di(so_far, word);
+  }
+  return (uint32_t)so_far;
+}
+
+static bool has_instruction(void) {
+  return __builtin_cpu_supports("sse4.2");
+}
+#else
+static uint32_t add_words(uint32_t crc, const unsigned char *bytes, size_t words) {
+  return add_to_crc(crc, bytes, 8 * words);
+}
+
+static bool has_instruction(void) {
+  return false;
+}
+#endif
+
+uint32_t rsm__crc32c(const void *data, size_t length) {
+  const size_t words = has_instruction() ? length / 8 : 0;
+  const unsigned char *rest = (const unsigned char *)data + 8 * words;
+  return ~add_to_crc(add_words(UINT32_MAX, data, words), rest, length - 8 * words);
 }
