@@ -126,6 +126,36 @@ static void test_out_of_memory(rsm__lookup *lookup) {
   CHECK_INT(rsm__alloc_live(), live);
 }
 
+/* So many that two threads share them. */
+static const char **many_paths(rsm__arena *arena, const char *parent, int count) {
+  const char **paths = rsm__arena_alloc(arena, (size_t)count * sizeof *paths);
+  for (int i = 0; i < count; i++) {
+    char path[PATH_MAX + 96];
+    snprintf(path, sizeof path, "%s/%d", parent, i);
+    paths[i] = rsm__arena_strdup(arena, path);
+  }
+  return paths;
+}
+
+static void test_out_of_memory_with_many(rsm__lookup *lookup) {
+  enum { COUNT = 4200 };
+  RSM_CLEAN_ARENA rsm__arena asked = {0};
+  const char **paths = many_paths(&asked, "/nowhere", COUNT);
+  RSM_CLEAN_FREE const char **reals = rsm__calloc(COUNT, sizeof *reals);
+  long live = rsm__alloc_live();
+  rsm_status status = RSM_OUT_OF_MEMORY;
+  for (unsigned long n = 1; status != RSM_OK; n += n < 40 ? 1 : 37) {
+    RSM_CLEAN_ARENA rsm__arena arena = {0};
+    rsm__alloc_fail_at(n, 0);
+    status = rsm__lookup_real(lookup, paths, COUNT, &arena, reals, NULL);
+    rsm__alloc_fail_at(0, 0);
+    CHECK(status == RSM_OK || (status == RSM_OUT_OF_MEMORY && !reals[0]));
+    CHECK(n < 10000);
+  }
+  CHECK_TEXT(reals[COUNT - 1], "/nowhere/4199");
+  CHECK_INT(rsm__alloc_live(), live);
+}
+
 /* ---- A mount that does not answer: FUSE, spoken by hand ---- */
 
 /* In a child: answers FUSE_INIT and then nothing any more. Any system that lets us mount FUSE can run it. */
@@ -167,6 +197,28 @@ static void end_dead_mount(pid_t child, const char *point) {
   waitpid(child, NULL, 0);
 }
 
+/* Both threads hang there, or only the second: what is elsewhere is found all the same, and the next time at once. */
+static void test_many_on_a_dead_mount(const char *point, const char *good) {
+  enum { LIMIT = 200, COUNT = 10000 };
+  RSM_CLEAN_ARENA rsm__arena arena = {0};
+  const char **paths = many_paths(&arena, point, COUNT);
+  RSM_CLEAN_FREE const char **reals = rsm__calloc(COUNT, sizeof *reals);
+  for (int goods = 1; goods < COUNT; goods += COUNT - 2) {
+    rsm__lookup *lookup = NULL;
+    CHECK(rsm__lookup_new(LIMIT, &lookup, NULL) == RSM_OK);
+    for (int i = 0; i < goods; i++) paths[i] = good;
+    for (int round = 0; round < 2; round++) {
+      uint64_t before = rsm__clock_ms();
+      CHECK(rsm__lookup_real(lookup, paths, COUNT, &arena, reals, NULL) == RSM_OK);
+      uint64_t took = rsm__clock_ms() - before;
+      CHECK_TEXT(reals[0], good);
+      CHECK(!reals[COUNT - 1]);
+      CHECK(round == 0 ? took >= LIMIT && took < 3000 : took < LIMIT);
+    }
+    CHECK(rsm__lookup_free(lookup) == NULL);
+  }
+}
+
 static void test_a_dead_mount_costs_one_wait(void) {
   enum { LIMIT = 300 };
   char point[PATH_MAX + 64], one[PATH_MAX + 80], two[PATH_MAX + 80], link[PATH_MAX + 64], good[PATH_MAX + 64];
@@ -194,6 +246,7 @@ static void test_a_dead_mount_costs_one_wait(void) {
     CHECK(round == 0 ? took >= LIMIT && took < 3000 : took < LIMIT);
   }
   lookup = rsm__lookup_free(lookup);
+  test_many_on_a_dead_mount(point, good);
   end_dead_mount(child, point);
 }
 
@@ -209,6 +262,7 @@ int main(void) {
   test_a_deep_path_is_no_danger(lookup);
   test_a_hundred_thousand_files(lookup);
   test_out_of_memory(lookup);
+  test_out_of_memory_with_many(lookup);
   test_a_dead_mount_costs_one_wait();
   CHECK(rsm__lookup_free(lookup) == NULL);
   char command[PATH_MAX + 32];

@@ -102,100 +102,19 @@ rsm_status rsm__lookup_try(rsm__lookup *lookup, rsm__bounded_work *work, rsm__bo
   return status;
 }
 
-rsm_status rsm__lookup_run(rsm__lookup *lookup, rsm__bounded_work *work, rsm__bounded_free *free_argument,
-                           void *argument, rsm__task *task, rsm_error *reterr) {
+rsm_status rsm__lookup_wait(rsm__lookup *lookup, rsm__bounded *job, rsm__task *task, rsm_error *reterr) {
   rsm__bounded *stuck = NULL;
-  rsm_status status = rsm__lookup_try(lookup, work, free_argument, argument, task, &stuck, reterr);
+  rsm_status status = rsm__bounded_wait(job, lookup->limit_ms, task, &stuck, reterr);
   if (status != RSM_TIMEOUT || !stuck) return status;
   status = rsm__lookup_remember_mount(lookup, stuck, reterr);
   return status == RSM_OK ? RSM_TIMEOUT : status;
 }
 
-/* ---- Places ---- */
-
-/* All that the thread reads and writes: it may outlive whoever asked. */
-typedef struct place_job {
-  rsm__arena arena;
-  const char **paths;
-  rsm__place *places;
-  size_t count;
-  rsm__dead_mounts dead;
-  bool failed;
-} place_job;
-
-static void free_place_job(void *argument) {
-  place_job *job = argument;
-  rsm__arena_done(&job->arena);
-  rsm__free(job);
-}
-
-static place_job *new_place_job(const char *const *paths, size_t count) {
-  place_job *job = rsm__calloc(1, sizeof *job);
-  if (!job) return NULL;
-  job->count = count;
-  job->paths = rsm__arena_alloc(&job->arena, count * sizeof *job->paths);
-  bool whole = job->paths != NULL;
-  for (size_t i = 0; i < count && whole; i++) {
-    job->paths[i] = rsm__arena_strdup(&job->arena, paths[i]);
-    whole = job->paths[i] != NULL;
-  }
-  if (whole) return job;
-  free_place_job(job);
-  return NULL;
-}
-
-static void follow_places(rsm__bounded *bounded, void *argument) {
-  place_job *job = argument;
-  job->failed = !rsm__places_follow(bounded, &job->dead, job->paths, job->count, &job->arena, &job->places);
-}
-
-/* One thread's attempt. RSM_TIMEOUT: another is due, without the mount that hung. */
-static rsm_status try_places(rsm__lookup *lookup, const char *const *paths, size_t count, rsm__task *task,
-                             rsm__places *ret_places, rsm_error *reterr) {
-  place_job *job = new_place_job(paths, count);
-  if (!job) return rsm__fail_memory(reterr);
-  rsm_status status = rsm__lookup_dead(lookup, &job->arena, &job->dead, reterr);
-  if (status != RSM_OK) {
-    free_place_job(job);
-    return status;
-  }
-  status = rsm__lookup_run(lookup, follow_places, free_place_job, job, task, reterr);
-  if (status != RSM_OK) return status;
-  if (job->failed) {
-    free_place_job(job);
-    return rsm__fail_memory(reterr);
-  }
-  *ret_places = (rsm__places){.items = job->places, .count = count, .arena = job->arena};
-  job->arena = (rsm__arena){0};
-  free_place_job(job);
-  return RSM_OK;
-}
-
-rsm_status rsm__lookup_places(rsm__lookup *lookup, const char *const *paths, size_t count, rsm__task *task,
-                              rsm__places *ret_places, rsm_error *reterr) {
-  rsm_status status = RSM_TIMEOUT;
-  rsm__lookup_refresh(lookup);
-  while (status == RSM_TIMEOUT) status = try_places(lookup, paths, count, task, ret_places, reterr);
+rsm_status rsm__lookup_run(rsm__lookup *lookup, rsm__bounded_work *work, rsm__bounded_free *free_argument,
+                           void *argument, rsm__task *task, rsm_error *reterr) {
+  rsm__bounded *job = NULL;
+  rsm_status status = rsm__bounded_begin(work, free_argument, argument, &job, reterr);
+  if (status == RSM_OK) return rsm__lookup_wait(lookup, job, task, reterr);
+  free_argument(argument);
   return status;
-}
-
-void rsm__places_done(rsm__places *places) {
-  rsm__arena_done(&places->arena);
-  *places = (rsm__places){0};
-}
-
-rsm_status rsm__lookup_real(rsm__lookup *lookup, const char *const *paths, size_t count, rsm__arena *arena,
-                            const char **ret_reals, rsm_error *reterr) {
-  RSM_CLEAN(rsm__places_done) rsm__places places = {0};
-  rsm_status status = rsm__lookup_places(lookup, paths, count, NULL, &places, reterr);
-  if (status != RSM_OK) return status;
-  RSM_CLEAN_FREE const char **reals = rsm__calloc(count, sizeof *reals); /* ret_reals is untouched on failure */
-  if (!reals) return rsm__fail_memory(reterr);
-  for (size_t i = 0; i < places.count; i++) {
-    const char *real = rsm__place_real(places.items, i);
-    reals[i] = rsm__arena_strdup(arena, real);
-    if (!reals[i] && real) return rsm__fail_memory(reterr);
-  }
-  if (count > 0) memcpy(ret_reals, reals, count * sizeof *reals);
-  return RSM_OK;
 }

@@ -40,6 +40,8 @@ void rsm__lookup_refresh(rsm__lookup *lookup);
  * new one and run it again. Otherwise as rsm__bounded_run. */
 rsm_status rsm__lookup_run(rsm__lookup *lookup, rsm__bounded_work *work, rsm__bounded_free *free_argument,
                            void *argument, rsm__task *task, rsm_error *reterr);
+/* The same of a job that was begun: waits for it, and takes it over. */
+rsm_status rsm__lookup_wait(rsm__lookup *lookup, rsm__bounded *job, rsm__task *task, rsm_error *reterr);
 /* The same without remembering: RSM_TIMEOUT gives the job, for one of the two functions that remember. */
 rsm_status rsm__lookup_try(rsm__lookup *lookup, rsm__bounded_work *work, rsm__bounded_free *free_argument,
                            void *argument, rsm__task *task, rsm__bounded **ret_stuck, rsm_error *reterr);
@@ -57,6 +59,13 @@ typedef struct rsm__dead_mounts {
 rsm_status rsm__lookup_dead(rsm__lookup *lookup, rsm__arena *arena, rsm__dead_mounts *ret_dead, rsm_error *reterr);
 bool rsm__dead_covers(const rsm__dead_mounts *dead, const char *path);
 
+/* Absolute paths that are asked for. */
+typedef struct rsm__paths {
+  const char *const *items;
+  size_t count;
+  bool names_only; /* what a path's end is, is not wanted; which may be cheaper */
+} rsm__paths;
+
 typedef struct rsm__place rsm__place; /* what a path leads to: each system has its own */
 
 /* Zero-initialise. Owns all that items point to. */
@@ -66,7 +75,8 @@ typedef struct rsm__places {
   rsm__arena arena;
 } rsm__places;
 
-/* Follows count absolute paths. A path that does not exist or is not permitted is a result, not a failure. */
+/* Follows count absolute paths (places.c). A path that does not exist or is not permitted is a result, not a failure.
+ */
 rsm_status rsm__lookup_places(rsm__lookup *lookup, const char *const *paths, size_t count, rsm__task *task,
                               rsm__places *ret_places, rsm_error *reterr);
 void rsm__places_done(rsm__places *places);
@@ -79,8 +89,11 @@ rsm_status rsm__mount_point(const char *path, char **ret_point, rsm_error *reter
 bool rsm__mount_covers(const char *point, const char *path);
 /* Follows paths within a bounded thread. paths and dead stay the caller's; the places' memory comes from arena. False:
  * out of memory. Stops early, with true, when the job is given up. */
-bool rsm__places_follow(rsm__bounded *job, const rsm__dead_mounts *dead, const char *const *paths, size_t count,
-                        rsm__arena *arena, rsm__place **ret_places);
+bool rsm__places_follow(rsm__bounded *job, const rsm__dead_mounts *dead, const rsm__paths *paths, rsm__arena *arena,
+                        rsm__place **ret_places);
+/* 1, or 2 where so many paths are followed faster by two threads. */
+unsigned rsm__places_threads(size_t count);
+extern const size_t rsm__place_size;
 const char *rsm__place_real(const rsm__place *places, size_t i); /* NULL: did not answer in time */
 
 #endif

@@ -16,10 +16,15 @@
 #include "os/linux/lookup.h"
 #include "os/linux/mounts.h"
 #include "os/linux/os_error.h"
+#include "os/linux/processors.h"
 
 /* ---- Absolute text ---- */
 
-enum { LONGEST_DIRECTORY = 1024 * 1024, MOST_GIVEN_UP = 4 };
+enum {
+  LONGEST_DIRECTORY = 1024 * 1024,
+  MOST_GIVEN_UP = 4,
+  WORTH_TWO = 4096 /* paths: for fewer a second thread takes longer to start than it saves */
+};
 
 static rsm_status put_working_directory(rsm__buffer *text, rsm_error *reterr) {
   for (size_t size = 4096; size <= LONGEST_DIRECTORY; size *= 2) {
@@ -48,8 +53,25 @@ static void put_components(rsm__buffer *text, const char *path) {
   }
 }
 
+/* Absolute, and nothing in it to be left out. */
+static bool is_clean(const char *path) {
+  const char *at = path;
+  while (*at == '/') {
+    size_t length = strcspn(++at, "/");
+    if (length == 0 || (length == 1 && *at == '.')) return false;
+    at += length;
+  }
+  return *at == '\0';
+}
+
 rsm_status rsm__files_absolute(const char *path, char **ret_path, rsm_error *reterr) {
   if (!path || path[0] == '\0') return rsm__fail(reterr, RSM_BAD_ARGUMENTS, NULL, "the path is empty");
+  if (is_clean(path)) { /* the usual case */
+    char *copy = rsm__strdup(path);
+    if (!copy) return rsm__fail_memory(reterr);
+    *ret_path = copy;
+    return RSM_OK;
+  }
   RSM_CLEAN_BUFFER rsm__buffer text = {0};
   if (path[0] != '/') {
     RSM_CLEAN_BUFFER rsm__buffer base = {0};
@@ -134,10 +156,16 @@ rsm_status rsm__lookup_ask(rsm__lookup *lookup, const rsm_process *process, rsm_
 
 /* ---- Places ---- */
 
-bool rsm__places_follow(rsm__bounded *job, const rsm__dead_mounts *dead, const char *const *paths, size_t count,
-                        rsm__arena *arena, rsm__place **ret_places) {
-  *ret_places = rsm__arena_alloc(arena, count * sizeof **ret_places);
-  return *ret_places && rsm__resolve(job, dead, paths, count, arena, *ret_places);
+const size_t rsm__place_size = sizeof(rsm__place);
+
+unsigned rsm__places_threads(size_t count) {
+  return count >= WORTH_TWO && rsm__has_two_processors() ? 2 : 1;
+}
+
+bool rsm__places_follow(rsm__bounded *job, const rsm__dead_mounts *dead, const rsm__paths *paths, rsm__arena *arena,
+                        rsm__place **ret_places) {
+  *ret_places = rsm__arena_alloc(arena, paths->count * sizeof **ret_places);
+  return *ret_places && rsm__resolve(job, dead, paths, arena, *ret_places);
 }
 
 const char *rsm__place_real(const rsm__place *places, size_t i) {

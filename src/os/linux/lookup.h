@@ -44,8 +44,8 @@ rsm_status rsm__lookup_ask(rsm__lookup *lookup, const rsm_process *process, rsm_
 
 /* Follows paths within a bounded thread (resolve.c). paths and dead stay the caller's; out's memory comes from arena.
  * False: out of memory. Stops early, with true, when the job is given up. */
-bool rsm__resolve(rsm__bounded *job, const rsm__dead_mounts *dead, const char *const *paths, size_t count,
-                  rsm__arena *arena, rsm__place *out);
+bool rsm__resolve(rsm__bounded *job, const rsm__dead_mounts *dead, const rsm__paths *paths, rsm__arena *arena,
+                  rsm__place *out);
 
 /* statx without asking a server that a cache can answer for, and without mounting anything. 0 or errno. */
 int rsm__stat_at(int dir, const char *name, int flags, rsm__stat *ret_stat);

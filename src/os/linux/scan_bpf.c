@@ -26,6 +26,7 @@
 #include "os/linux/canary.h"
 #include "os/linux/fd.h"
 #include "os/linux/own_files.h"
+#include "os/linux/processors.h"
 #include "os/linux/scan.h"
 #include "os/linux/scan_bpf_hooks.h"
 #include "os/linux/scanner.h"
@@ -348,7 +349,7 @@ static bool walk(attempt *a) {
   RSM_CLEAN(clean_reader) reader *r = new_reader(a);
   if (!r) return give_up(a, "out of memory", NULL);
   fill_sets(a);
-  if (rsm__scanner_has_two_processors() && rsm__scanner_count_files() >= WORTH_TWO)
+  if (rsm__has_two_processors() && rsm__scanner_count_files() >= WORTH_TWO)
     walk_by_two(r);
   else
     read_walk(r, a->job);

@@ -28,6 +28,7 @@
 #include "os/linux/fd.h"
 #include "os/linux/look.h"
 #include "os/linux/os_error.h"
+#include "os/linux/processors.h"
 #include "os/linux/scan.h"
 #include "os/linux/scanner.h"
 #include "os/user.h"
@@ -358,7 +359,7 @@ typedef struct helper {
 
 static helper start_helper(rsm__scan *scan) {
   helper h = {0};
-  if (scan->pid_count < WORTH_TWO || !rsm__scanner_has_two_processors() || !has_descriptors_to_spare()) return h;
+  if (scan->pid_count < WORTH_TWO || !rsm__has_two_processors() || !has_descriptors_to_spare()) return h;
   if (new_worker(scan, true, &h.worker, NULL) != RSM_OK) return h;
   if (rsm__bounded_begin(work, free_worker, h.worker, &h.job, NULL) != RSM_OK) free_worker(h.worker);
   return h;

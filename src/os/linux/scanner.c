@@ -24,6 +24,7 @@
 #include "os/holders.h"
 #include "os/linux/fd.h"
 #include "os/linux/look.h"
+#include "os/linux/processors.h"
 #include "os/linux/procfs.h"
 #include "os/linux/walker.h"
 
@@ -60,15 +61,10 @@ static unsigned long count_processes(void) {
   return stat("/proc", &proc) == 0 ? (unsigned long)proc.st_nlink : 0; /* its directories: one a process */
 }
 
-bool rsm__scanner_has_two_processors(void) {
-  cpu_set_t ours;
-  return sched_getaffinity(0, sizeof ours, &ours) != 0 /* there are too many for the set */ || CPU_COUNT(&ours) > 1;
-}
-
 static bool is_worth_loading(void) {
   unsigned long files = rsm__scanner_count_files();
   unsigned long by_proc = files / PROC_FILES_A_US + count_processes() * PROC_PROCESS;
-  if (!rsm__scanner_has_two_processors()) by_proc *= 2;
+  if (!rsm__has_two_processors()) by_proc *= 2;
   return by_proc > LOADING + files / BPF_FILES_A_US;
 }
 

@@ -12,7 +12,6 @@
  * session said so. */
 bool rsm__scanner_choose(bool unwanted, const char **ret_reason);
 
-bool rsm__scanner_has_two_processors(void);
 unsigned long rsm__scanner_count_files(void); /* that are open or mapped in the whole system; 0: not known */
 
 /* Tells what the listing that is being made turned out to be; reason: why not by BPF, cut if too long. */

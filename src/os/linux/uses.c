@@ -74,7 +74,8 @@ rsm_status rsm__uses_really_named(rsm__uses *uses, const char *path, uint64_t de
     rsm__place place = {0};
     uses->last.text.length = 0;
     rsm__buffer_put(&uses->last.text, path, size);
-    if (uses->last.text.failed || !rsm__resolve(uses->job, uses->dead, &path, 1, &arena, &place))
+    if (uses->last.text.failed ||
+        !rsm__resolve(uses->job, uses->dead, &(rsm__paths){.items = &path, .count = 1}, &arena, &place))
       return rsm__fail_memory(reterr);
     uses->last.dev = dev;
     uses->last.ino = ino;

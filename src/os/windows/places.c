@@ -436,11 +436,20 @@ static bool place_paths(follower *f) {
   return true;
 }
 
-bool rsm__places_follow(rsm__bounded *job, const rsm__dead_mounts *dead, const char *const *paths, size_t count,
-                        rsm__arena *arena, rsm__place **ret_places) {
+const size_t rsm__place_size = sizeof(rsm__place);
+
+/* Two would read the same directories. */
+unsigned rsm__places_threads(size_t count) {
+  (void)count;
+  return 1;
+}
+
+bool rsm__places_follow(rsm__bounded *job, const rsm__dead_mounts *dead, const rsm__paths *paths, rsm__arena *arena,
+                        rsm__place **ret_places) {
+  const size_t count = paths->count;
   *ret_places = rsm__arena_alloc(arena, count * sizeof **ret_places);
   RSM_CLEAN(follower_done)
-  follower f = {.job = job, .dead = dead, .arena = arena, .paths = paths, .places = *ret_places, .count = count};
+  follower f = {.job = job, .dead = dead, .arena = arena, .paths = paths->items, .places = *ret_places, .count = count};
   if (!f.places || !place_paths(&f)) return false;
   follow_all(&f);
   return !f.failed;
