@@ -81,6 +81,8 @@ enum {
   RSM__WALK_STACK = 128,
   RSM__WALK_CHUNK = 64,   /* descriptors read at once */
   RSM__WALK_GROUP = 8,    /* of which so many are looked at side by side */
+  RSM__WALK_LEAF = 16,    /* mappings of one node at most */
+  RSM__WALK_FILES = 32,   /* where in a batch the files of a leaf are: behind the node */
   RSM__WALK_SEEKABLE = 4, /* of f_mode: as they have been since Linux 2.6.39; the canaries would tell */
   RSM__WALK_PATH_ONLY = 0x4000
 };
@@ -125,13 +127,16 @@ typedef struct rsm__walk_shown {
 /* Each reader's own: what the program knows of the task under way. Not in registers, so that the kernel's verifier
  * need not follow it through the loops. */
 typedef struct rsm__walk_scratch {
-  uint64_t words[RSM__WALK_CHUNK + RSM__WALK_GROUP]; /* a batch: descriptors, or a node */
+  uint64_t words[RSM__WALK_CHUNK + RSM__WALK_GROUP]; /* a batch: descriptors, or a node and its mappings' files */
   uint64_t kind;                                     /* of the batch: RSM__WALK_FD, _MAP (a leaf), _NODE */
   uint64_t first, count;                             /* where in words it begins, and how many */
   uint64_t number;                                   /* of the first descriptor */
   uint64_t modes;                                    /* a file has at least one of these bits in f_mode */
-  uint64_t files[RSM__WALK_GROUP];                   /* of a group: pointers; masks: all bits where there is one */
-  uint64_t masks[RSM__WALK_GROUP];
+  uint64_t slots;                                    /* where in words a leaf's mappings are */
+  uint64_t last;                                     /* of the files that were packed */
+  uint64_t packed;                                   /* files stand for more than one mapping each */
+  uint64_t entry;                                    /* the node, as it was on the stack */
+  uint64_t masks[RSM__WALK_GROUP];                   /* of a group: all bits where there is a file; then pointers */
   uint64_t inodes[RSM__WALK_GROUP];
   uint64_t dentries[RSM__WALK_GROUP];
   uint64_t inos[RSM__WALK_GROUP];

@@ -44,7 +44,11 @@ static void (*const loop_destroy)(u64 *loop) = (void *)(RSM__MARK_CALL + RSM__CA
   while ((name##_at = loop_next(&loop_##name)))
 #define LOOP_END(name) loop_destroy(&loop_##name)
 
-enum { MOST_BATCHES = 1 << 22, NODE_SIZE = 256 };
+enum {
+  MOST_BATCHES = 1 << 22,
+  NODE_SIZE = 256,
+  WHOLE = 128 /* our own mark of a node on the stack: nodes lie at multiples of their size, and their type is below */
+};
 
 typedef struct context {
   const void *meta;
@@ -106,21 +110,37 @@ INLINE void tell_dentry(void *out, scratch *s, u32 kind, const void *dentry) {
 /* The kernel's structures are scattered all over the memory, and most of the time goes into waiting for it. So a group
  * of files is followed step by step, all of them together and without a branch, for the processor to wait for all at
  * once. A pointer that is 0 reads as 0. */
-#define EACH(k) _Pragma("unroll") for (u32 k = 0; k < RSM__WALK_GROUP; k++)
+#define EACH_OF(count, k) _Pragma("unroll") for (u32 k = 0; k < (count); k++)
+#define EACH(k) EACH_OF(RSM__WALK_GROUP, k)
 
-INLINE void find_files(scratch *s, volatile u64 *words) {
-  if (s->kind == RSM__WALK_FD) {
-    EACH(k)
-    s->files[k] = hidden(words[k]); /* lest the compiler makes one path of the two, which are two to the verifier */
-  } else {
-    EACH(k) s->files[k] = FIELD(u64, AS(VMA, words[k]), VMA_FILE); /* a word may be the node's own notes */
-  }
+/* The files of a leaf's mappings, all looked for at once for the same reason. */
+INLINE void find_mapped(scratch *s) {
+  volatile u64 *slots = &s->words[within(s->first, RSM__WALK_CHUNK)], *files = &s->words[RSM__WALK_FILES];
+  EACH_OF(RSM__WALK_LEAF, k) files[k] = FIELD(u64, AS(VMA, slots[k]), VMA_FILE); /* or the node's own notes */
+  s->slots = s->first;
+  s->first = RSM__WALK_FILES;
 }
 
-INLINE void find_inodes(scratch *s) {
+/* Mappings of one file that follow each other (a library's) are looked at once. */
+INLINE void pack_files(scratch *s) {
+  volatile u64 *files = &s->words[RSM__WALK_FILES];
+  s->count = s->last = 0;
+  LOOP(k, RSM__WALK_LEAF) {
+    u64 file = files[within((u32)*k_at, RSM__WALK_LEAF)], count = s->count;
+    files[within(count, RSM__WALK_LEAF)] = file;
+    s->count = count + ((is_zero(file) | is_zero(file ^ s->last)) ^ 1);
+    s->last = file;
+  }
+  LOOP_END(k);
+  files = &files[within(s->count, 2 * RSM__WALK_LEAF)];
+  EACH(k) files[k] = 0;
+  s->count += RSM__WALK_GROUP - 1;
+}
+
+INLINE void find_inodes(scratch *s, volatile u64 *files) {
   u64 modes = s->modes;
   EACH(k) {
-    const void *file = AS(FILE, s->files[k]);
+    const void *file = AS(FILE, files[k]);
     s->masks[k] = is_zero(FIELD(u32, file, FILE_MODE) & modes) - 1;
     s->inodes[k] = FIELD(u64, file, FILE_INODE);
     s->dentries[k] = FIELD(u64, file, FILE_DENTRY);
@@ -142,25 +162,38 @@ INLINE u64 judge(scratch *s) {
   return hits;
 }
 
-INLINE void tell_hits(void *out, scratch *s, volatile u64 *words, u64 at) {
+INLINE void tell_hits(void *out, scratch *s, u64 at) {
   LOOP(k, RSM__WALK_GROUP) {
     u64 i = within((u64)(u32)*k_at, RSM__WALK_GROUP), told = s->told, value = s->number + at + i;
     if (!(s->hits >> i & 1)) continue;
-    if (s->kind == RSM__WALK_MAP) value = FIELD(u64, AS(VMA, words[i]), VMA_START);
+    if (s->kind == RSM__WALK_MAP)
+      value = FIELD(u64, AS(VMA, s->words[within(s->slots + at + i, RSM__WALK_CHUNK)]), VMA_START);
     s->told = told + 1;
     if (told < MEMORY->most_told) write_of(out, s, (u32)s->kind, is_zero(s->hashed[i]), AS(INODE, s->inodes[i]), value);
   }
   LOOP_END(k);
 }
 
+/* A leaf in which there is a hit is taken once more, mapping by mapping. */
+INLINE void take_again(scratch *s) {
+  u64 depth = s->depth;
+  s->stack[within(depth, RSM__WALK_STACK)] = s->entry | WHOLE;
+  s->depth = depth + 1;
+}
+
 INLINE void take_files(void *out, scratch *s) {
+  if (s->kind == RSM__WALK_MAP) find_mapped(s);
+  if (s->packed) pack_files(s);
   LOOP(group, s->count / RSM__WALK_GROUP) {
     u64 at = (u64)(u32)*group_at * RSM__WALK_GROUP;
-    volatile u64 *words = &s->words[within(s->first + at, RSM__WALK_CHUNK)];
-    find_files(s, words);
-    find_inodes(s);
+    find_inodes(s, &s->words[within(s->first + at, RSM__WALK_CHUNK)]);
     s->hits = judge(s);
-    if (s->hits) tell_hits(out, s, words, at); /* rarely */
+    if (!s->hits) continue;
+    if (s->packed) {
+      take_again(s);
+      break;
+    }
+    tell_hits(out, s, at);
   }
   LOOP_END(group);
 }
@@ -176,12 +209,13 @@ INLINE void take_children(scratch *s) {
 
 INLINE int take_descriptors(scratch *s) {
   s->kind = RSM__WALK_FD;
+  s->packed = 0;
   s->modes = MEMORY->want_modes; /* no sockets, pipes, ...: the half of all */
   s->first = 0;
   s->count = RSM__WALK_CHUNK;
   s->number = s->next;
   s->next += RSM__WALK_CHUNK;
-  return !read_kernel((void *)s->words, sizeof s->words, (const void *)(s->table + s->number * 8));
+  return !read_kernel((void *)s->words, RSM__WALK_CHUNK * 8, (const void *)(s->table + s->number * 8));
 }
 
 /* A node that was replaced is its own parent. */
@@ -199,9 +233,12 @@ INLINE int take_node(scratch *s) {
   s->first = MEMORY->leaf_first;
   s->count = MEMORY->leaf_count;
   s->kind = RSM__WALK_MAP;
+  s->packed = is_zero(entry & WHOLE);
+  s->entry = entry;
   s->modes = ~(u64)0;
   if (type == MEMORY->leaf_type) return 1;
   s->kind = RSM__WALK_NODE;
+  s->packed = 0;
   if (type != MEMORY->node_type) return type == MEMORY->range_type;
   u64 end = MEMORY->node_end;
   s->first = MEMORY->node_first;
