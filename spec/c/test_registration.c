@@ -37,11 +37,31 @@ static void end_child(pid_t pid) {
   CHECK_INT(waitpid(pid, NULL, 0), pid);
 }
 
+/* A reader for many tells the same, also when it has known more users' folders than it keeps. */
+static void check_reader(const rsm__process *process, rsm_status expected) {
+  enum { USERS = 40, FIRST_USER = 70000 };
+  RSM_CLEAN_ARENA rsm__arena arena = {0};
+  rsm__registrations *reader = NULL;
+  rsm__process_facts facts;
+  rsm__registration found;
+  CHECK_INT(rsm__registrations_new(&reader, NULL), RSM_OK);
+  CHECK_INT(rsm__process_facts_get(process, &arena, &facts, NULL), RSM_OK);
+  CHECK_INT(rsm__registrations_get(reader, process, &facts, &arena, &found, NULL), expected);
+  for (uint32_t i = 0; i < USERS; i++) {
+    rsm__process_facts others = facts;
+    others.uid = FIRST_USER + i;
+    CHECK_INT(rsm__registrations_get(reader, process, &others, &arena, &found, NULL), RSM_NOT_FOUND);
+  }
+  CHECK_INT(rsm__registrations_get(reader, process, &facts, &arena, &found, NULL), expected);
+  rsm__registrations_free(reader);
+}
+
 static rsm_status get(pid_t pid, rsm__arena *arena, rsm__registration *ret) {
   rsm__process *process = NULL;
   rsm_process id = {.pid = (uint32_t)pid};
   CHECK_INT(rsm__process_open(&id, &process, NULL), RSM_OK);
   rsm_status status = rsm__registration_get(process, arena, ret, NULL);
+  check_reader(process, status);
   rsm__process_close(process);
   return status;
 }

@@ -5,16 +5,18 @@
 #include "base/error.h"
 #include "core/plan.h"
 #include "os/launch.h"
-#include "os/registration.h"
 #include "os/user.h"
 
 rsm_status rsm__classifier_init(rsm__classifier *classifier, const rsm_process *stoppable, size_t count,
                                 rsm__service_groups *groups, rsm_error *reterr) {
   *classifier = (rsm__classifier){.stoppable = stoppable, .stoppable_count = count, .groups = groups};
+  rsm_status status = rsm__registrations_new(&classifier->registrations, reterr);
+  if (status != RSM_OK) return status;
   return rsm__process_ancestors(&classifier->arena, &classifier->ancestors, &classifier->ancestor_count, reterr);
 }
 
 void rsm__classifier_done(rsm__classifier *classifier) {
+  rsm__registrations_free(classifier->registrations);
   rsm__arena_done(&classifier->arena);
 }
 
@@ -101,13 +103,14 @@ static rsm_status set_type(const rsm__classifier *classifier, const rsm__process
 }
 
 /* Would it come back after an update, and by what? */
-static rsm_status set_restart(const rsm__process *process, rsm__arena *arena, rsm__subject *subject,
-                              rsm_error *reterr) {
+static rsm_status set_restart(const rsm__classifier *classifier, const rsm__process *process, rsm__arena *arena,
+                              rsm__subject *subject, rsm_error *reterr) {
   rsm_app *app = &subject->app;
   RSM_CLEAN_BUFFER rsm__buffer capture = {0};
   rsm__registration registration;
   const char *obstacle = NULL, *unread = NULL;
-  rsm_status status = rsm__registration_get(process, arena, &registration, reterr);
+  rsm_status status =
+      rsm__registrations_get(classifier->registrations, process, &subject->facts, arena, &registration, reterr);
   if (rsm__is_shortage(status)) return status;
   if (status != RSM_OK && status != RSM_NOT_FOUND) unread = "its registration could not be read";
   bool registered = status == RSM_OK && !(registration.flags & RSM_RESTART_NO_PATCH);
@@ -150,7 +153,7 @@ rsm_status rsm__classify(const rsm__classifier *classifier, const rsm__process *
   rsm_app *app = &subject.app;
   bool own = !subject.service; /* a service's permission and restart are its manager's */
   if (own && !(app->reboot_reasons & RSM_REBOOT_DETECTED_SELF)) set_permission(process, &subject); /* self: alone */
-  if (own && app->type != RSM_APP_CRITICAL) status = set_restart(process, arena, &subject, reterr);
+  if (own && app->type != RSM_APP_CRITICAL) status = set_restart(classifier, process, arena, &subject, reterr);
   if (status == RSM_OK) *ret_subject = subject;
   return status;
 }

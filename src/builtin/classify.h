@@ -4,6 +4,7 @@
 
 #include "builtin/services.h"
 #include "os/process.h"
+#include "os/registration.h"
 
 typedef struct rsm__classifier {
   rsm__arena arena;
@@ -11,6 +12,7 @@ typedef struct rsm__classifier {
   size_t ancestor_count;
   const rsm_process *stoppable; /* ancestors that may be stopped all the same */
   size_t stoppable_count;
+  rsm__registrations *registrations;
   rsm__service_groups *groups; /* borrowed: asks each service's manager once */
 } rsm__classifier;
 

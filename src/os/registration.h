@@ -22,4 +22,13 @@ rsm_status rsm__registration_clear(rsm_error *reterr); /* RSM_NOT_FOUND: there w
 rsm_status rsm__registration_get(const rsm__process *process, rsm__arena *arena, rsm__registration *ret_registration,
                                  rsm_error *reterr);
 
+/* The same for many processes in a row, of which the facts are known already. What is alike for all of them (Linux: the
+ * users' folders) is looked at once: make a new reader for each listing. */
+typedef struct rsm__registrations rsm__registrations;
+rsm_status rsm__registrations_new(rsm__registrations **ret_registrations, rsm_error *reterr);
+void rsm__registrations_free(rsm__registrations *registrations); /* NULL-tolerant */
+rsm_status rsm__registrations_get(rsm__registrations *registrations, const rsm__process *process,
+                                  const rsm__process_facts *facts, rsm__arena *arena,
+                                  rsm__registration *ret_registration, rsm_error *reterr);
+
 #endif

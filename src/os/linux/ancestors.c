@@ -33,14 +33,19 @@ static found try_parent(int dir, const rsm__proc_stat *child, rsm__proc_stat *re
   return ret_parent->start_time <= child->start_time ? FOUND : FOUND_NONE;
 }
 
-rsm_status rsm__procfs_parent(int dir, rsm_process *ret_parent, int *ret_parent_dir, rsm_error *reterr) {
+rsm_status rsm__procfs_parent(int dir, const rsm__proc_stat *known, rsm_process *ret_parent, int *ret_parent_dir,
+                              rsm_error *reterr) {
   rsm_process parent = {0};
   RSM_CLEAN_FD int parent_dir = -1;
   found result = FOUND_CHANGED;
   for (int i = 0; i < TRIES && result == FOUND_CHANGED; i++) {
     rsm__proc_stat child, stat;
     rsm__fd_close(&parent_dir);
-    rsm_status status = rsm__procfs_stat(dir, &child, reterr);
+    rsm_status status = RSM_OK;
+    if (known && i == 0)
+      child = *known;
+    else
+      status = rsm__procfs_stat(dir, &child, reterr);
     if (status != RSM_OK) return status;
     result = try_parent(dir, &child, &stat, &parent_dir);
     if (result == FOUND_WANT)
@@ -89,7 +94,7 @@ static rsm_status collect(chain *ancestors, rsm_error *reterr) {
   while (status == RSM_OK && dir >= 0 && ancestors->count < MOST_ANCESTORS) {
     rsm_process parent;
     int parent_dir = -1;
-    status = rsm__procfs_parent(dir, &parent, &parent_dir, reterr);
+    status = rsm__procfs_parent(dir, NULL, &parent, &parent_dir, reterr);
     rsm__fd_close(&dir);
     dir = parent_dir;
     if (status == RSM_OK && parent.pid) status = append(ancestors, &parent, reterr);

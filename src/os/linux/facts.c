@@ -127,7 +127,7 @@ static bool in_our_namespaces(int dir, const rsm__proc_status *status) {
 /* The number that the kernel's audit gave the login; all bits set: none. */
 static rsm_status read_audit_session(int dir, rsm__arena *arena, const char **ret_id, rsm_error *reterr) {
   RSM_CLEAN_BUFFER rsm__buffer content = {0};
-  rsm_status status = rsm__procfs_read(dir, "sessionid", ID_LIMIT, &content, reterr);
+  rsm_status status = rsm__procfs_read_one(dir, "sessionid", ID_LIMIT, &content, reterr);
   if (status != RSM_OK) return status;
   uint64_t number;
   size_t length = strcspn((const char *)content.data, "\n");
@@ -201,7 +201,7 @@ static rsm_status read_facts(int dir, bool bare, rsm__arena *arena, rsm__process
   if (status != RSM_OK) return status;
   facts->kernel_thread = (stat.flags & RSM__PF_KTHREAD) != 0;
   facts->started_at = unix_time_of(stat.start_time);
-  status = rsm__procfs_parent(dir, &facts->parent, NULL, reterr);
+  status = rsm__procfs_parent(dir, &stat, &facts->parent, NULL, reterr);
   if (status == RSM_OK) status = read_account(dir, arena, facts, reterr);
   if (status == RSM_OK) status = read_program(dir, bare, &stat, arena, facts, reterr);
   if (status == RSM_OK) status = read_session(dir, bare, &stat, arena, facts, reterr);

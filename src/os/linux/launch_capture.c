@@ -68,7 +68,7 @@ static rsm_status tolerate(rsm_status status) {
 
 static rsm_status read_surroundings(int dir, rsm__arena *arena, surroundings *ret, rsm_error *reterr) {
   RSM_CLEAN_BUFFER rsm__buffer text = {0};
-  rsm_status status = rsm__procfs_read(dir, "status", MAX_STATUS, &text, reterr);
+  rsm_status status = rsm__procfs_read_one(dir, "status", MAX_STATUS, &text, reterr);
   if (status != RSM_OK) return status;
   const char *bytes = (const char *)text.data;
   if (!rsm__parse_status(bytes, text.length, arena, &ret->status))
@@ -79,7 +79,7 @@ static rsm_status read_surroundings(int dir, rsm__arena *arena, surroundings *re
       !rsm__parse_number(value, length, &ret->seccomp_filters))
     ret->seccomp_filters = 0;
   RSM_CLEAN_BUFFER rsm__buffer label = {0};
-  status = rsm__procfs_read(dir, "attr/current", sizeof ret->label - 1, &label, reterr);
+  status = rsm__procfs_read_one(dir, "attr/current", sizeof ret->label - 1, &label, reterr);
   if (status != RSM_OK) return tolerate(status);
   while (label.length && (label.data[label.length - 1] == '\n' || label.data[label.length - 1] == 0)) label.length--;
   snprintf(ret->label, sizeof ret->label, "%.*s", (int)label.length, (const char *)label.data);
@@ -189,7 +189,7 @@ static bool parse_limits(const char *text, rsm__capture *capture) {
 static rsm_status read_numbers(capturing *job, rsm_error *reterr) {
   RSM_CLEAN_BUFFER rsm__buffer text = {0};
   rsm__capture *capture = &job->capture;
-  rsm_status status = tolerate(rsm__procfs_read(job->dir, "limits", MAX_LINE, &text, reterr));
+  rsm_status status = tolerate(rsm__procfs_read_one(job->dir, "limits", MAX_LINE, &text, reterr));
   if (status != RSM_OK) return status;
   capture->has_limits = text.data && parse_limits((const char *)text.data, capture);
   if (!capture->has_limits) obstruct(job, "its resource limits cannot be read");
@@ -230,7 +230,7 @@ static rsm_status read_cgroup(capturing *job, rsm_error *reterr) {
   RSM_CLEAN_BUFFER rsm__buffer text = {0};
   const char *path = NULL;
   size_t length = 0;
-  rsm_status status = tolerate(rsm__procfs_read(job->dir, "cgroup", MAX_LINE, &text, reterr));
+  rsm_status status = tolerate(rsm__procfs_read_one(job->dir, "cgroup", MAX_LINE, &text, reterr));
   if (status != RSM_OK || !text.data) return status;
   if (!rsm__parse_line((const char *)text.data, text.length, "0::", &path, &length) || !length || path[0] != '/')
     return RSM_OK;

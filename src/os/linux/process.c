@@ -120,7 +120,7 @@ static bool is_numbered_alike(uint32_t pid, int pidfd) {
   size_t length;
   uint64_t number;
   snprintf(path, sizeof path, "/proc/self/fdinfo/%d", pidfd);
-  if (rsm__procfs_read(AT_FDCWD, path, FDINFO_LIMIT, &content, NULL) != RSM_OK) return true;
+  if (rsm__procfs_read_one(AT_FDCWD, path, FDINFO_LIMIT, &content, NULL) != RSM_OK) return true;
   if (!rsm__parse_line((const char *)content.data, content.length, "Pid:", &value, &length)) return true;
   return !rsm__parse_number(value, length, &number) || number == pid;
 }
@@ -191,7 +191,7 @@ rsm_status rsm__process_read(const rsm__process *process, rsm__bounded_work *wor
 rsm_status rsm__process_parent(const rsm__process *process, rsm_process *ret_parent, rsm_error *reterr) {
   RSM_CLEAN_FD int dir = -1;
   rsm_status status = rsm__process_open_proc(process, &dir, reterr);
-  return status == RSM_OK ? rsm__procfs_parent(dir, ret_parent, NULL, reterr) : status;
+  return status == RSM_OK ? rsm__procfs_parent(dir, NULL, ret_parent, NULL, reterr) : status;
 }
 
 bool rsm__process_alive(const rsm__process *process) {
@@ -324,7 +324,7 @@ size_t rsm__process_budget(void) {
 
 rsm_status rsm__process_here(rsm__here *ret_here, rsm_error *reterr) {
   RSM_CLEAN_BUFFER rsm__buffer content = {0};
-  rsm_status status = rsm__procfs_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 256, &content, reterr);
+  rsm_status status = rsm__procfs_read_one(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 256, &content, reterr);
   if (status == RSM_NOT_FOUND)
     return rsm__fail(reterr, RSM_NOT_SUPPORTED, "/proc", "the proc file system is not mounted, or only a part of it");
   if (status != RSM_OK) return status;

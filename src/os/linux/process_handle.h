@@ -3,6 +3,7 @@
 #define RSM_OS_LINUX_PROCESS_HANDLE_H
 
 #include "os/common/bounded.h"
+#include "os/linux/procfs.h"
 #include "os/process.h"
 
 /* Borrowed: polls readable once the process has ended; for pidfd_send_signal and pidfd_getfd. */
@@ -29,7 +30,9 @@ rsm_status rsm__procfs_exe(int dir, rsm__arena *arena, const char **ret_exe, rsm
 
 /* The parent of the process behind dir, as it was at one moment; pid 0: none that we can see (the first process of our
  * pid namespace, one whose parent is outside of it, or hidden from us). ret_parent_dir, if not NULL, gets its
- * /proc/PID, which the caller closes (-1: none). RSM_NOT_FOUND: the process behind dir has been reaped. */
-rsm_status rsm__procfs_parent(int dir, rsm_process *ret_parent, int *ret_parent_dir, rsm_error *reterr);
+ * /proc/PID, which the caller closes (-1: none). known: what its stat said just now, or NULL. RSM_NOT_FOUND: the
+ * process behind dir has been reaped. */
+rsm_status rsm__procfs_parent(int dir, const rsm__proc_stat *known, rsm_process *ret_parent, int *ret_parent_dir,
+                              rsm_error *reterr);
 
 #endif

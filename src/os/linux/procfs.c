@@ -37,7 +37,9 @@ rsm_status rsm__procfs_open(uint32_t pid, int *ret_dir, rsm_error *reterr) {
   return RSM_OK;
 }
 
-static rsm_status read_to_end(int fd, const char *name, size_t limit, rsm__buffer *content, rsm_error *reterr) {
+/* in_one: the kernel makes the text in one piece, so a read that is not filled was the last. */
+static rsm_status read_to_end(int fd, const char *name, bool in_one, size_t limit, rsm__buffer *content,
+                              rsm_error *reterr) {
   char chunk[READ_CHUNK];
   size_t total = 0;
   for (;;) {
@@ -50,20 +52,30 @@ static rsm_status read_to_end(int fd, const char *name, size_t limit, rsm__buffe
     if (total > limit) return rsm__fail(reterr, RSM_MORE_DATA, name, "longer than %zu bytes", limit);
     rsm__buffer_put(content, chunk, (size_t)got);
     if (content->failed) return rsm__fail_memory(reterr);
+    if (in_one && (size_t)got < sizeof chunk) return RSM_OK;
   }
 }
 
-rsm_status rsm__procfs_read(int dir, const char *name, size_t limit, rsm__buffer *content, rsm_error *reterr) {
+static rsm_status read_file(int dir, const char *name, bool in_one, size_t limit, rsm__buffer *content,
+                            rsm_error *reterr) {
   RSM_CLEAN_FD int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return fail_read(reterr, errno, "openat", name);
   size_t before = content->length;
-  rsm_status status = read_to_end(fd, name, limit, content, reterr);
+  rsm_status status = read_to_end(fd, name, in_one, limit, content, reterr);
   if (status == RSM_OK) {
     rsm__buffer_put_u8(content, 0);
     if (content->failed) status = rsm__fail_memory(reterr);
   }
   content->length = status == RSM_OK ? content->length - 1 : before;
   return status;
+}
+
+rsm_status rsm__procfs_read(int dir, const char *name, size_t limit, rsm__buffer *content, rsm_error *reterr) {
+  return read_file(dir, name, false, limit, content, reterr);
+}
+
+rsm_status rsm__procfs_read_one(int dir, const char *name, size_t limit, rsm__buffer *content, rsm_error *reterr) {
+  return read_file(dir, name, true, limit, content, reterr);
 }
 
 rsm_status rsm__procfs_link(int dir, const char *name, rsm__arena *arena, const char **ret_target, rsm_error *reterr) {
@@ -95,7 +107,7 @@ static rsm_status fail_parse(rsm_error *reterr, const char *name) {
 
 rsm_status rsm__procfs_stat(int dir, rsm__proc_stat *ret_stat, rsm_error *reterr) {
   RSM_CLEAN_BUFFER rsm__buffer content = {0};
-  rsm_status status = rsm__procfs_read(dir, "stat", STAT_LIMIT, &content, reterr);
+  rsm_status status = rsm__procfs_read_one(dir, "stat", STAT_LIMIT, &content, reterr);
   if (status != RSM_OK) return status;
   if (!rsm__parse_stat((const char *)content.data, content.length, ret_stat)) return fail_parse(reterr, "stat");
   return RSM_OK;
@@ -103,7 +115,7 @@ rsm_status rsm__procfs_stat(int dir, rsm__proc_stat *ret_stat, rsm_error *reterr
 
 rsm_status rsm__procfs_status(int dir, rsm__arena *arena, rsm__proc_status *ret_status, rsm_error *reterr) {
   RSM_CLEAN_BUFFER rsm__buffer content = {0};
-  rsm_status status = rsm__procfs_read(dir, "status", STATUS_LIMIT, &content, reterr);
+  rsm_status status = rsm__procfs_read_one(dir, "status", STATUS_LIMIT, &content, reterr);
   if (status != RSM_OK) return status;
   if (!rsm__parse_status((const char *)content.data, content.length, arena, ret_status))
     return fail_parse(reterr, "status");
@@ -112,7 +124,7 @@ rsm_status rsm__procfs_status(int dir, rsm__arena *arena, rsm__proc_status *ret_
 
 rsm_status rsm__procfs_cgroup(int dir, rsm__arena *arena, const char **ret_path, rsm_error *reterr) {
   RSM_CLEAN_BUFFER rsm__buffer content = {0};
-  rsm_status status = rsm__procfs_read(dir, "cgroup", CGROUP_LIMIT, &content, reterr);
+  rsm_status status = rsm__procfs_read_one(dir, "cgroup", CGROUP_LIMIT, &content, reterr);
   if (status != RSM_OK) return status;
   const char *path = NULL;
   size_t length;

@@ -27,6 +27,9 @@ rsm_status rsm__procfs_open(uint32_t pid, int *ret_dir, rsm_error *reterr);
  * a page fault of its own hangs; an exec of it that is under way holds up the same files and, from Linux 6.18, stat.
  * status, comm and cgroup do not block. */
 rsm_status rsm__procfs_read(int dir, const char *name, size_t limit, rsm__buffer *content, rsm_error *reterr);
+/* The same of a file that the kernel makes in one piece, and not line by line (stat, status, limits, ...): it is not
+ * asked again whether that was all. */
+rsm_status rsm__procfs_read_one(int dir, const char *name, size_t limit, rsm__buffer *content, rsm_error *reterr);
 
 /* What the link below dir says, in the arena, its bytes as they are. RSM_NOT_FOUND: the process has ended or has none
  * (a kernel thread's exe). Does not touch the file that it names. */

@@ -18,7 +18,7 @@
 #include "os/linux/procfs.h"
 #include "os/private_dir.h"
 
-enum { MAX_CONTENT = 64 << 10, MAX_SWEPT = 4096, NAME_SIZE = 48, MAX_COMMAND_LINE = 8 << 20 };
+enum { MAX_CONTENT = 64 << 10, MAX_SWEPT = 4096, NAME_SIZE = 48, MAX_COMMAND_LINE = 8 << 20, MOST_FOLDERS = 16 };
 
 static const uint32_t MAGIC = 0x47455252; /* "RREG" */
 static const uint32_t VERSION = 1;
@@ -270,53 +270,129 @@ rsm_status rsm__registration_clear(rsm_error *reterr) {
   return found ? RSM_OK : rsm__fail(reterr, RSM_NOT_FOUND, NULL, "this process was not registered");
 }
 
-/* ---- Another process ---- */
+/* ---- Other processes ---- */
+
+/* A user's folder at one of the places where it may be. */
+typedef struct known_folder {
+  uint32_t uid;
+  unsigned place;
+  rsm_status status; /* of opening it */
+  rsm__dir *dir;     /* NULL unless RSM_OK */
+} known_folder;
+
+struct rsm__registrations {
+  rsm__here here;
+  known_folder folders[MOST_FOLDERS];
+  size_t count;
+};
+
+rsm_status rsm__registrations_new(rsm__registrations **ret_registrations, rsm_error *reterr) {
+  rsm__registrations *fresh = rsm__calloc(1, sizeof *fresh);
+  if (!fresh) return rsm__fail_memory(reterr);
+  rsm_status status = rsm__process_here(&fresh->here, reterr);
+  if (status == RSM_OK)
+    *ret_registrations = fresh;
+  else
+    rsm__free(fresh);
+  return status;
+}
+
+void rsm__registrations_free(rsm__registrations *registrations) {
+  for (size_t i = 0; registrations && i < registrations->count; i++) close_dir(&registrations->folders[i].dir);
+  rsm__free(registrations);
+}
+
+static void forget_oldest(rsm__registrations *known) {
+  close_dir(&known->folders[0].dir);
+  memmove(known->folders, known->folders + 1, --known->count * sizeof *known->folders);
+}
+
+/* *ret_dir stays the reader's, until the next call. A failure that may pass is not remembered. */
+static rsm_status find_folder(rsm__registrations *known, uint32_t uid, unsigned place, rsm__dir **ret_dir,
+                              rsm_error *reterr) {
+  const known_folder *found = NULL;
+  for (size_t i = 0; i < known->count && !found; i++)
+    if (known->folders[i].uid == uid && known->folders[i].place == place) found = &known->folders[i];
+  if (!found) {
+    known_folder folder = {.uid = uid, .place = place};
+    folder.status = open_folder(uid, place, false, &folder.dir, reterr);
+    if (folder.status != RSM_OK && !says_none(folder.status)) return folder.status;
+    if (known->count == MOST_FOLDERS) forget_oldest(known);
+    known->folders[known->count] = folder;
+    found = &known->folders[known->count++];
+  }
+  *ret_dir = found->dir;
+  return found->status;
+}
+
+/* The process as whoever looks for its file must know it. */
+typedef struct wanted {
+  rsm_process id;
+  uint32_t uid; /* effective */
+  const char *exe;
+} wanted;
 
 /* RSM_PENDING: nothing that counts here. */
-static rsm_status get_from_place(uint32_t uid, unsigned place, const rsm_process *process, const rsm__here *here,
-                                 const char *exe, rsm__arena *arena, rsm__registration *ret_registration,
-                                 rsm_error *reterr) {
-  RSM_CLEAN(close_dir) rsm__dir *dir = NULL;
+static rsm_status get_from_place(rsm__registrations *known, unsigned place, const wanted *process, rsm__arena *arena,
+                                 rsm__registration *ret_registration, rsm_error *reterr) {
   RSM_CLEAN_BUFFER rsm__buffer data = {0};
   char name[NAME_SIZE];
   record content;
-  rsm_status status = open_folder(uid, place, false, &dir, reterr);
+  rsm__dir *dir = NULL;
+  rsm_status status = find_folder(known, process->uid, place, &dir, reterr);
   if (status != RSM_OK) return says_none(status) ? RSM_PENDING : status;
-  status = rsm__dir_read(dir, file_name(process, name), MAX_CONTENT, &data, reterr);
+  status = rsm__dir_read(dir, file_name(&process->id, name), MAX_CONTENT, &data, reterr);
   if (status != RSM_OK) return says_none(status) || status == RSM_MORE_DATA ? RSM_PENDING : status;
-  if (!decode(&data, arena, &content) || !same_here(&content.here, here)) return RSM_PENDING;
-  if (!same_process(&content.process, process) || strcmp(content.wish.exe, exe) != 0) return RSM_PENDING;
+  if (!decode(&data, arena, &content) || !same_here(&content.here, &known->here)) return RSM_PENDING;
+  if (!same_process(&content.process, &process->id) || strcmp(content.wish.exe, process->exe) != 0) return RSM_PENDING;
   *ret_registration = content.wish;
   return RSM_OK;
 }
 
+static rsm_status fail_none(const rsm_process *id, rsm_error *reterr) {
+  return rsm__fail(reterr, RSM_NOT_FOUND, NULL, "process %u has not registered for restart", (unsigned)id->pid);
+}
+
+static rsm_status get_from_places(rsm__registrations *known, const wanted *process, rsm__arena *arena,
+                                  rsm__registration *ret_registration, rsm_error *reterr) {
+  rsm_status status = RSM_PENDING;
+  for (unsigned place = 0; status == RSM_PENDING; place++)
+    status = get_from_place(known, place, process, arena, ret_registration, reterr);
+  return status == RSM_INVALID_PARAMETER ? fail_none(&process->id, reterr) : status; /* that was the last place */
+}
+
+rsm_status rsm__registrations_get(rsm__registrations *registrations, const rsm__process *process,
+                                  const rsm__process_facts *facts, rsm__arena *arena,
+                                  rsm__registration *ret_registration, rsm_error *reterr) {
+  const wanted known = {.id = *rsm__process_id(process), .uid = facts->uid, .exe = facts->exe};
+  /* A program that we may not look at cannot be shown to be the one that registered. */
+  if (!known.exe) return fail_none(&known.id, reterr);
+  return get_from_places(registrations, &known, arena, ret_registration, reterr);
+}
+
 /* Its effective user and its program. */
-static rsm_status read_process(const rsm__process *process, rsm__arena *arena, uint32_t *ret_uid, const char **ret_exe,
-                               rsm_error *reterr) {
+static rsm_status read_process(const rsm__process *process, rsm__arena *arena, wanted *ret_wanted, rsm_error *reterr) {
   RSM_CLEAN_FD int proc = -1;
   rsm__proc_status facts = {0};
   rsm_status status = rsm__process_open_proc(process, &proc, reterr);
   if (status == RSM_OK) status = rsm__procfs_status(proc, arena, &facts, reterr);
-  if (status == RSM_OK) status = rsm__procfs_exe(proc, arena, ret_exe, reterr);
-  if (status == RSM_OK) *ret_uid = facts.uid[RSM__EFFECTIVE];
+  if (status == RSM_OK) status = rsm__procfs_exe(proc, arena, &ret_wanted->exe, reterr);
+  ret_wanted->id = *rsm__process_id(process);
+  ret_wanted->uid = facts.uid[RSM__EFFECTIVE];
   return status;
 }
 
 rsm_status rsm__registration_get(const rsm__process *process, rsm__arena *arena, rsm__registration *ret_registration,
                                  rsm_error *reterr) {
-  const rsm_process *id = rsm__process_id(process);
-  uint32_t uid = 0;
-  const char *exe = NULL;
-  rsm__here here;
-  rsm_status status = rsm__process_here(&here, reterr);
+  wanted found = {0};
+  rsm__registrations *once = NULL;
+  rsm_status status = rsm__registrations_new(&once, reterr);
   if (status != RSM_OK) return status;
-  status = read_process(process, arena, &uid, &exe, reterr);
-  /* A program that we may not look at cannot be shown to be the one that registered. */
-  for (unsigned place = 0; status == RSM_OK; place++) {
-    status = get_from_place(uid, place, id, &here, exe, arena, ret_registration, reterr);
-    if (status == RSM_OK) return RSM_OK;
-    if (status == RSM_PENDING) status = RSM_OK;
-  }
-  if (!says_none(status) && status != RSM_INVALID_PARAMETER) return status; /* INVALID_PARAMETER: that was the last */
-  return rsm__fail(reterr, RSM_NOT_FOUND, NULL, "process %u has not registered for restart", (unsigned)id->pid);
+  status = read_process(process, arena, &found, reterr);
+  if (status == RSM_OK)
+    status = get_from_places(once, &found, arena, ret_registration, reterr);
+  else if (says_none(status))
+    status = fail_none(rsm__process_id(process), reterr);
+  rsm__registrations_free(once);
+  return status;
 }

@@ -189,7 +189,7 @@ static rsm_status add_limits(rsm__scan *scan, rsm_error *reterr) {
 static bool describe_silent(rsm__looked *p, const rsm_process *known) {
   RSM_CLEAN_BUFFER rsm__buffer name = {0};
   if (rsm__procfs_open(p->pid, &p->dir, NULL) != RSM_OK) return false;
-  if (rsm__procfs_read(p->dir, "comm", sizeof p->stat.name, &name, NULL) != RSM_OK) return false;
+  if (rsm__procfs_read_one(p->dir, "comm", sizeof p->stat.name, &name, NULL) != RSM_OK) return false;
   snprintf(p->stat.name, sizeof p->stat.name, "%.*s", (int)strcspn((const char *)name.data, "\n"),
            (const char *)name.data);
   p->identity = *known;

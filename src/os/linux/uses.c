@@ -138,7 +138,7 @@ static uint32_t access_of(rsm__uses *uses, int dir, const char *name) {
   unsigned long flags = 0;
   snprintf(path, sizeof path, "fdinfo/%.20s", name);
   uses->text.length = 0;
-  if (rsm__procfs_read(dir, path, FDINFO_LIMIT, &uses->text, NULL) != RSM_OK) return 0;
+  if (rsm__procfs_read_one(dir, path, FDINFO_LIMIT, &uses->text, NULL) != RSM_OK) return 0;
   if (!rsm__parse_line((const char *)uses->text.data, uses->text.length, "flags:", &value, &length)) return 0;
   for (size_t i = 0; i < length && value[i] >= '0' && value[i] <= '7'; i++)
     flags = flags * 8 + (unsigned long)(value[i] - '0');

@@ -166,19 +166,51 @@ static rsm_status split_line(const wchar_t *line, rsm__arena *arena, rsm__regist
   return RSM_OK;
 }
 
-rsm_status rsm__registration_get(const rsm__process *process, rsm__arena *arena, rsm__registration *ret_registration,
-                                 rsm_error *reterr) {
-  rsm__registration wish = {0};
-  system_calls calls;
+/* known NULL: this system keeps none. */
+static rsm_status get_of(const system_calls *known, const rsm__process *process, const char *exe, rsm__arena *arena,
+                         rsm__registration *ret_registration, rsm_error *reterr) {
+  rsm__registration wish = {.exe = exe};
   wchar_t line[LINE_UNITS] = L"";
-  rsm_status status = read_exe(process, arena, &wish.exe, reterr);
-  /* A program that we may not look at cannot be shown to be the one that registered. */
-  if (status != RSM_OK) return rsm__is_shortage(status) ? status : fail_none(process, reterr);
-  if (!find_calls(&calls)) return rsm__registration_section_get(process, wish.exe, arena, ret_registration, reterr);
-  status = get_by_system(&calls, process, line, &wish.flags, reterr);
+  if (!known) return rsm__registration_section_get(process, exe, arena, ret_registration, reterr);
+  rsm_status status = get_by_system(known, process, line, &wish.flags, reterr);
   if (status == RSM_OK) status = split_line(line, arena, &wish, reterr);
   if (status == RSM_OK) *ret_registration = wish;
   return status;
+}
+
+rsm_status rsm__registration_get(const rsm__process *process, rsm__arena *arena, rsm__registration *ret_registration,
+                                 rsm_error *reterr) {
+  const char *exe = NULL;
+  system_calls calls;
+  rsm_status status = read_exe(process, arena, &exe, reterr);
+  /* A program that we may not look at cannot be shown to be the one that registered. */
+  if (status != RSM_OK) return rsm__is_shortage(status) ? status : fail_none(process, reterr);
+  return get_of(find_calls(&calls) ? &calls : NULL, process, exe, arena, ret_registration, reterr);
+}
+
+struct rsm__registrations {
+  system_calls calls;
+  bool has_calls;
+};
+
+rsm_status rsm__registrations_new(rsm__registrations **ret_registrations, rsm_error *reterr) {
+  rsm__registrations *fresh = rsm__calloc(1, sizeof *fresh);
+  if (!fresh) return rsm__fail_memory(reterr);
+  fresh->has_calls = find_calls(&fresh->calls);
+  *ret_registrations = fresh;
+  return RSM_OK;
+}
+
+void rsm__registrations_free(rsm__registrations *registrations) {
+  rsm__free(registrations);
+}
+
+rsm_status rsm__registrations_get(rsm__registrations *registrations, const rsm__process *process,
+                                  const rsm__process_facts *facts, rsm__arena *arena,
+                                  rsm__registration *ret_registration, rsm_error *reterr) {
+  const system_calls *calls = registrations->has_calls ? &registrations->calls : NULL;
+  if (!facts->exe) return fail_none(process, reterr);
+  return get_of(calls, process, facts->exe, arena, ret_registration, reterr);
 }
 
 rsm_status rsm__registration_clear(rsm_error *reterr) {
