@@ -1,5 +1,5 @@
-/* test_holders_mounts.c: holders behind bind mounts, overlays, other mount namespaces; mounts and loop devices that
- * hold. Needs root; without it each test says that it was skipped. SPDX-License-Identifier: MIT */
+/* test_holders_mounts.c: holders behind bind mounts, overlays, on btrfs, in other mount namespaces; mounts and loop
+ * devices that hold. Needs root; without it each test says that it was skipped. SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <string.h>
@@ -102,7 +102,8 @@ static void test_another_mount_below_a_directory_is_named(void) {
   CHECK(umount(in("tree/mnt")) == 0);
 }
 
-static void check_overlay(const char *name) {
+/* Opened, mapped, run; then without its name. */
+static void check_file(const char *name) {
   pid_t opened = start(act_open, in(name), O_RDONLY), running = start(act_exec, in(name), 0);
   pid_t mapped = start(act_map, in(name), 0);
   usleep(50000);
@@ -131,11 +132,38 @@ static void test_overlay(void) {
   if (mount("overlay", in("o/all"), "overlay", 0, options) < 0) {
     printf("skipped: overlay (%s)\n", strerror(errno));
   } else {
-    check_overlay("o/all/up");
-    check_overlay("o/all/low");
+    check_file("o/all/up");
+    check_file("o/all/low");
     CHECK(umount2(in("o/all"), MNT_DETACH) == 0);
   }
   CHECK(umount2(in("o"), MNT_DETACH) == 0);
+}
+
+/* A shell's command, for which $i is an image and $m an empty folder. */
+static bool run(const char *words) {
+  char command[PATH_MAX * 3];
+  snprintf(command, sizeof command, "i='%s'; m='%s'; %s", in("btrfs.image"), in("b"), words);
+  return system(command) == 0;
+}
+
+/* The devices in maps are those of the whole, in stat those of each subvolume; and two of these have equal numbers. */
+static void test_btrfs(void) {
+  if (!may_mount("btrfs")) return;
+  CHECK(mkdir(in("b"), 0755) == 0);
+  if (!run("truncate -s 120M \"$i\" && mkfs.btrfs -q \"$i\" >/dev/null 2>&1 && mount -o loop \"$i\" \"$m\" "
+           "2>/dev/null")) {
+    printf("skipped: btrfs (needs btrfs-progs, and a kernel that has it)\n");
+    return;
+  }
+  CHECK(run("cd \"$m\" && btrfs -q subvolume create one && btrfs -q subvolume create two"));
+  copy_program("b/plain");
+  copy_program("b/one/file");
+  copy_program("b/two/file");
+  pid_t other = start(act_map, in("b/two/file"), 0);
+  check_file("b/plain");
+  check_file("b/one/file");
+  end(other);
+  CHECK(run("umount \"$m\" && rm \"$i\""));
 }
 
 static void test_loop_device(void) {
@@ -169,6 +197,7 @@ int main(int argc, char **argv) {
       CHECK_TEST(test_an_equal_name_on_another_device_is_another_file),
       CHECK_TEST(test_another_mount_below_a_directory_is_named),
       CHECK_TEST(test_overlay),
+      CHECK_TEST(test_btrfs),
       CHECK_TEST(test_loop_device),
   };
   begin();
