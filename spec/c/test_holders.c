@@ -113,6 +113,30 @@ static void test_deleted_and_replaced(void) {
     }
 }
 
+/* The walk in the kernel tells only the beginning of a removed name. Of two that begin alike only one is ours. */
+static void test_replaced_files_with_names_of_all_lengths(void) {
+  static const int lengths[] = {1, 7, 8, 23, 24, 25, 26, 100, 255};
+  for (size_t i = 0; i < RSM_COUNT(lengths); i++) {
+    char name[256] = "", other[256] = "";
+    memset(name, 'n', (size_t)lengths[i]);
+    memcpy(other, name, sizeof other);
+    other[lengths[i] - 1] = 'o';
+    put(name);
+    put(other);
+    pid_t opened = start(act_open, in(name), O_RDONLY), mapped = start(act_map, in(name), 0);
+    pid_t others = start(act_open, in(other), O_RDONLY);
+    replace(name);
+    replace(other);
+    find(name);
+    CHECK_INT(found.count, 2);
+    CHECK(only_use(opened, RSM_USE_OPEN, in(name))->deleted && only_use(mapped, RSM_USE_MAP, in(name))->deleted);
+    end(opened);
+    end(mapped);
+    end(others);
+    CHECK(unlink(in(name)) == 0 && unlink(in(other)) == 0);
+  }
+}
+
 static void test_a_real_suffix_is_no_deletion(void) {
   put("y (deleted)");
   pid_t opened = start(act_open, in("y (deleted)"), O_RDONLY);
@@ -323,6 +347,7 @@ int main(int argc, char **argv) {
       CHECK_TEST(test_our_own_process_is_found_and_our_scan_is_not),
       CHECK_TEST(test_names),
       CHECK_TEST(test_deleted_and_replaced),
+      CHECK_TEST(test_replaced_files_with_names_of_all_lengths),
       CHECK_TEST(test_a_real_suffix_is_no_deletion),
       CHECK_TEST(test_a_recycled_inode_number_does_not_count),
       CHECK_TEST(test_other_names_of_the_same_file),

@@ -39,6 +39,7 @@ enum {
   MOST_TOLD_OF_SELF = 960,
   MOST_EXTRAS = RSM__SHOWS_MOST,
   BITS_A_FILE = 64,
+  NAME_BITS = 64 * 1024,
   LEAST_BITS = 4096,
   MOST_BITS = RSM__WALK_WORDS * 64,
   OWN_BITS = RSM__OWN_WORDS * 64,
@@ -59,6 +60,7 @@ typedef struct attempt {
   rsm__shows shows;
   uint64_t extras[MOST_EXTRAS]; /* inode numbers that stat does not show */
   size_t extra_count;
+  uint64_t names[NAME_BITS / 64]; /* a bit for each last part of a registered name, and for some others */
   rsm__hints hints;
   bool done;
   char reason[sizeof((rsm_scanner_info *)0)->reason]; /* why it is not done */
@@ -101,11 +103,35 @@ static bool is_extra(const attempt *a, uint64_t ino) {
   return false;
 }
 
+static uint64_t name_bit(const char *name, size_t length) {
+  size_t told = length < RSM__WALK_NAME ? length : RSM__WALK_NAME;
+  return rsm__hash_numbers(rsm__hash_text(name, told), length) % NAME_BITS;
+}
+
+static void note_names(attempt *a) {
+  const rsm__targets *targets = &a->scan->targets;
+  for (size_t i = 0; i < targets->by_name.count; i++) {
+    const rsm__target_name *name = &targets->names[i];
+    size_t at = name->length;
+    while (at > 0 && name->text[at - 1] != '/') at--;
+    uint64_t bit = name_bit(name->text + at, name->length - at);
+    a->names[bit / 64] |= (uint64_t)1 << bit % 64;
+  }
+}
+
+/* May the removed name be one of ours? Below a directory, or a path that does not exist, every name is. */
+static bool may_be_named(const attempt *a, const rsm__walk_record *r) {
+  if (r->name_length == 0 || a->scan->targets.has_directories) return true;
+  uint64_t bit = name_bit(r->name, r->name_length);
+  return a->names[bit / 64] >> bit % 64 & 1;
+}
+
 /* Exactly what the program could only guess: the number is one of ours, or the name was removed where ours lie. */
 static bool is_hit(const attempt *a, const rsm__walk_record *r) {
   const rsm__targets *targets = &a->scan->targets;
   if (rsm__targets_has_inode(targets, r->ino) || is_extra(a, r->ino)) return true;
-  return r->removed && rsm__targets_on_device(targets, makedev(r->device >> 20, r->device & 0xfffff));
+  if (!r->removed || !may_be_named(a, r)) return false;
+  return rsm__targets_on_device(targets, makedev(r->device >> 20, r->device & 0xfffff));
 }
 
 static bool is_lost(const rsm__walk_record *r) {
@@ -379,6 +405,7 @@ static void attempt_all(rsm__bounded *job, void *argument) {
     give_up(a, "files lie on a file system that it does not know", unknown);
     return;
   }
+  note_names(a);
   rsm__own_files_begin();
   a->done = plant(a) && enter(a) && show(a) && look_below(a) && walk(a) && finish(a);
   leave_walker(a);

@@ -83,7 +83,7 @@ enum {
   X(fdtable)                                                                                                           \
   X(fs_struct)                                                                                                         \
   X(file)                                                                                                              \
-  X(dentry) X(inode) X(super_block) X(mm_struct) X(vm_area_struct) X(maple_range_64) X(maple_arange_64)
+  X(vfsmount) X(dentry) X(inode) X(super_block) X(mm_struct) X(vm_area_struct) X(maple_range_64) X(maple_arange_64)
   STRUCTURES(NAME_STRUCTURE) STRUCTURE_COUNT
 };
 

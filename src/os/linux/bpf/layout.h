@@ -23,9 +23,13 @@
   X(FILE_MODE, "file", "f_mode")                                                                                       \
   X(FILE_INODE, "file", "f_inode")                                                                                     \
   X(FILE_DENTRY, "file", "f_path.dentry")                                                                              \
+  X(FILE_MOUNT, "file", "f_path.mnt")                                                                                  \
+  X(MOUNT_ROOT, "vfsmount", "mnt_root")                                                                                \
   X(DENTRY_HASHED, "dentry", "d_hash.pprev")                                                                           \
   X(DENTRY_PARENT, "dentry", "d_parent")                                                                               \
   X(DENTRY_INODE, "dentry", "d_inode")                                                                                 \
+  X(DENTRY_NAME, "dentry", "d_name.name")                                                                              \
+  X(DENTRY_NAME_LENGTH, "dentry", "d_name.len")                                                                        \
   X(INODE_NUMBER, "inode", "i_ino")                                                                                    \
   X(INODE_SUPER, "inode", "i_sb")                                                                                      \
   X(SUPER_DEVICE, "super_block", "s_dev")                                                                              \
@@ -79,6 +83,7 @@ enum {
   RSM__OWN_WORDS = 64,         /* of that for our own process, behind it */
   RSM__WALK_SHOWN = 256,       /* descriptors that one resolve can ask for */
   RSM__WALK_STACK = 128,
+  RSM__WALK_NAME = 24,    /* bytes of a removed name that are told: enough to tell most names apart */
   RSM__WALK_CHUNK = 64,   /* descriptors read at once */
   RSM__WALK_GROUP = 8,    /* of which so many are looked at side by side */
   RSM__WALK_LEAF = 16,    /* mappings of one node at most */
@@ -109,6 +114,8 @@ typedef struct rsm__walk_record {
   uint32_t device;  /* the file's: its file system's */
   uint64_t value;   /* the descriptor, the mapping's first address, the doubts */
   uint64_t ino;
+  uint64_t name_length;      /* of the removed name; 0: not told */
+  char name[RSM__WALK_NAME]; /* its beginning; what follows its end is nothing */
 } rsm__walk_record;
 
 /* A set of inode numbers: a bit of rsm__walk_memory's set stands for some of them. */
@@ -141,15 +148,17 @@ typedef struct rsm__walk_scratch {
   uint64_t dentries[RSM__WALK_GROUP];
   uint64_t inos[RSM__WALK_GROUP];
   uint64_t hashed[RSM__WALK_GROUP];
-  uint64_t hits;                   /* a bit for each one that is to be told */
+  uint64_t at;                     /* the file in the batch that is next */
+  uint64_t group, hits, turn;      /* the last group: where, a bit for each one to be told, whose turn it is */
   uint64_t table, next, size;      /* the descriptors: where, those still to come */
   uint64_t stack[RSM__WALK_STACK]; /* nodes still to be walked */
   uint64_t depth;
-  uint64_t told;    /* records so far */
-  uint64_t doubts;  /* bits 1 << RSM__WALK_... */
-  uint64_t self;    /* is the task one of our own process? */
-  uint64_t pointer; /* what is written here is a number when it is read */
-  uint64_t batches; /* statistics */
+  uint64_t name_length, name[RSM__WALK_NAME / 8]; /* of the record */
+  uint64_t told;                                  /* records so far */
+  uint64_t doubts;                                /* bits 1 << RSM__WALK_... */
+  uint64_t self;                                  /* is the task one of our own process? */
+  uint64_t pointer;                               /* what is written here is a number when it is read */
+  uint64_t batches;                               /* statistics */
   uint64_t tasks;
   uint32_t tgid, tid;
 } rsm__walk_scratch;

@@ -83,7 +83,10 @@ INLINE u64 number_of(scratch *s, const void *pointer) {
 /* ---- Records ---- */
 
 INLINE void write_out(void *out, scratch *s, u32 kind, u64 removed, u32 device, u64 value, u64 ino) {
-  rsm__walk_record record = {s->tgid, s->tid, (uint16_t)kind, (uint16_t)removed, device, value, ino};
+  rsm__walk_record record = {
+      s->tgid, s->tid, (uint16_t)kind, (uint16_t)removed, device, value, ino, .name_length = s->name_length};
+  u64 *name = (u64 *)record.name;
+  for (u32 i = 0; i < RSM__WALK_NAME / 8; i++) name[i] = s->name[i];
   write_record(out, &record, sizeof record);
 }
 
@@ -134,7 +137,6 @@ INLINE void pack_files(scratch *s) {
   LOOP_END(k);
   files = &files[within(s->count, 2 * RSM__WALK_LEAF)];
   EACH(k) files[k] = 0;
-  s->count += RSM__WALK_GROUP - 1;
 }
 
 INLINE void find_inodes(scratch *s, volatile u64 *files) {
@@ -162,16 +164,28 @@ INLINE u64 judge(scratch *s) {
   return hits;
 }
 
-INLINE void tell_hits(void *out, scratch *s, u64 at) {
-  LOOP(k, RSM__WALK_GROUP) {
-    u64 i = within((u64)(u32)*k_at, RSM__WALK_GROUP), told = s->told, value = s->number + at + i;
-    if (!(s->hits >> i & 1)) continue;
+/* A removed file is ours only by its name. The root of a mount has that of the mount's place. */
+INLINE void read_name(scratch *s, const void *file, const void *dentry) {
+  u64 root = number_of(s, FIELD(const void *, FIELD(const void *, file, FILE_MOUNT), MOUNT_ROOT));
+  u64 failed = (u64)read_kernel((void *)s->name, RSM__WALK_NAME, FIELD(const void *, dentry, DENTRY_NAME));
+  u64 known = is_zero(failed) & ~is_zero(root ^ number_of(s, dentry));
+  s->name_length = FIELD(u32, dentry, DENTRY_NAME_LENGTH) & (0 - known);
+}
+
+/* One file of the group after the other, so that nothing of this stands within a loop of its own: the verifier's work
+ * is multiplied by each loop around. */
+INLINE void tell_next(void *out, scratch *s) {
+  u64 i = within(s->turn, RSM__WALK_GROUP), at = s->group + i, told = s->told, value = s->number + at;
+  s->turn = i + 1;
+  if (s->hits >> i & 1) {
+    read_name(s, AS(FILE, s->words[within(s->first + at, RSM__WALK_CHUNK)]), AS(DENTRY, s->dentries[i]));
     if (s->kind == RSM__WALK_MAP)
-      value = FIELD(u64, AS(VMA, s->words[within(s->slots + at + i, RSM__WALK_CHUNK)]), VMA_START);
+      value = FIELD(u64, AS(VMA, s->words[within(s->slots + at, RSM__WALK_CHUNK)]), VMA_START);
     s->told = told + 1;
     if (told < MEMORY->most_told) write_of(out, s, (u32)s->kind, is_zero(s->hashed[i]), AS(INODE, s->inodes[i]), value);
+    s->name_length = 0;
   }
-  LOOP_END(k);
+  s->hits &= ~(u64)1 << i;
 }
 
 /* A leaf in which there is a hit is taken once more, mapping by mapping. */
@@ -179,23 +193,29 @@ INLINE void take_again(scratch *s) {
   u64 depth = s->depth;
   s->stack[within(depth, RSM__WALK_STACK)] = s->entry | WHOLE;
   s->depth = depth + 1;
+  s->hits = s->count = 0;
 }
 
-INLINE void take_files(void *out, scratch *s) {
+INLINE void begin_files(scratch *s) {
   if (s->kind == RSM__WALK_MAP) find_mapped(s);
   if (s->packed) pack_files(s);
-  LOOP(group, s->count / RSM__WALK_GROUP) {
-    u64 at = (u64)(u32)*group_at * RSM__WALK_GROUP;
+  s->at = 0;
+}
+
+/* As far as the next group with a hit. */
+INLINE void look_on(scratch *s) {
+  LOOP(group, RSM__WALK_CHUNK / RSM__WALK_GROUP) {
+    u64 at = s->at;
+    if (at >= s->count) break;
     find_inodes(s, &s->words[within(s->first + at, RSM__WALK_CHUNK)]);
+    s->group = at;
+    s->at = at + RSM__WALK_GROUP;
+    s->turn = 0;
     s->hits = judge(s);
-    if (!s->hits) continue;
-    if (s->packed) {
-      take_again(s);
-      break;
-    }
-    tell_hits(out, s, at);
+    if (s->hits) break;
   }
   LOOP_END(group);
+  if (s->hits && s->packed) take_again(s);
 }
 
 INLINE void take_children(scratch *s) {
@@ -205,6 +225,7 @@ INLINE void take_children(scratch *s) {
     s->depth = depth + 1;
   }
   LOOP_END(k);
+  s->at = s->count;
 }
 
 INLINE int take_descriptors(scratch *s) {
@@ -246,26 +267,34 @@ INLINE int take_node(scratch *s) {
   return 1;
 }
 
+INLINE int take_batch(scratch *s) {
+  int good = s->next < s->size ? take_descriptors(s) : take_node(s);
+  if (!good) {
+    s->doubts = 1;
+    return 0;
+  }
+  s->batches++;
+  if (s->kind == RSM__WALK_NODE)
+    take_children(s);
+  else
+    begin_files(s);
+  return 1;
+}
+
 INLINE void walk_batches(void *out, scratch *s) {
   LOOP(n, MOST_BATCHES) {
-    int good;
-    if (s->next < s->size)
-      good = take_descriptors(s);
-    else if (s->depth)
-      good = take_node(s);
-    else
+    if (s->hits) {
+      tell_next(out, s);
+    } else if (s->at < s->count) {
+      look_on(s);
+    } else if (s->next >= s->size && !s->depth) {
       break;
-    if (!good) {
-      s->doubts = 1;
+    } else if (!take_batch(s)) {
       break;
     }
-    s->batches++;
-    if (s->kind == RSM__WALK_NODE)
-      take_children(s);
-    else
-      take_files(out, s);
   }
   LOOP_END(n);
+  if (s->next < s->size || s->depth) s->doubts = 1; /* it broke off */
 }
 
 /* ---- A task ---- */
@@ -293,7 +322,7 @@ INLINE u64 shares(scratch *s, u64 leads, const void *leaders, const void *own) {
 INLINE void walk_task(void *out, scratch *s, const void *task, const void *mm) {
   const void *leader = FIELD(const void *, task, TASK_LEADER);
   const void *files = FIELD(const void *, task, TASK_FILES), *fs = FIELD(const void *, task, TASK_FS);
-  s->next = s->size = s->depth = s->told = s->doubts = 0;
+  s->next = s->size = s->depth = s->told = s->doubts = s->name_length = s->hits = s->at = s->count = 0;
   s->tasks++;
   u64 leads = is_zero(s->tid ^ s->tgid);
   if (files && !shares(s, leads, FIELD(const void *, leader, TASK_FILES), files)) begin_descriptors(s, files);
