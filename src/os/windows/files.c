@@ -9,9 +9,12 @@
 #include <windows.h>
 
 #include "base/cleanup.h"
+#include "os/clock.h"
 #include "os/windows/lookup.h"
 #include "os/windows/os_error.h"
 #include "os/windows/wide.h"
+
+enum { WORDS_LAST_MS = 1000 };
 
 /* ---- Absolute text ---- */
 
@@ -176,6 +179,9 @@ typedef struct stalled {
 
 struct rsm__lookup {
   uint32_t limit_ms;
+  wchar_t *program; /* that was asked last, at that time; NULL: none */
+  char *words;
+  uint64_t kept_at;
   dead_root *dead;
   size_t count;
   size_t capacity;
@@ -207,8 +213,34 @@ static void forget_stall(rsm__lookup *lookup, size_t i) {
   lookup->stalls[i] = lookup->stalls[--lookup->stall_count];
 }
 
+bool rsm__lookup_recall(const rsm__lookup *lookup, const wchar_t *program, const char **ret_words) {
+  if (!lookup->program || wcscmp(lookup->program, program) != 0) return false;
+  if (rsm__clock_ms() - lookup->kept_at > WORDS_LAST_MS) return false;
+  *ret_words = lookup->words;
+  return true;
+}
+
+static void forget_words(rsm__lookup *lookup) {
+  rsm__free(lookup->program);
+  rsm__free(lookup->words);
+  lookup->program = NULL;
+  lookup->words = NULL;
+}
+
+/* Without memory nothing is kept. */
+void rsm__lookup_keep(rsm__lookup *lookup, const wchar_t *program, const char *words) {
+  size_t size = (wcslen(program) + 1) * sizeof *program;
+  forget_words(lookup);
+  char *copy = words ? rsm__strdup(words) : NULL;
+  wchar_t *name = !words || copy ? rsm__malloc(size) : NULL;
+  lookup->words = copy;
+  if (name) lookup->program = memcpy(name, program, size);
+  lookup->kept_at = rsm__clock_ms();
+}
+
 rsm__lookup *rsm__lookup_free(rsm__lookup *lookup) {
   if (!lookup) return NULL;
+  forget_words(lookup);
   while (lookup->count > 0) forget_root(lookup, lookup->count - 1);
   while (lookup->stall_count > 0) forget_stall(lookup, lookup->stall_count - 1);
   rsm__free(lookup->dead);

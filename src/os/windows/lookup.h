@@ -31,6 +31,11 @@ void rsm__places_done(rsm__places *places);
 
 uint32_t rsm__lookup_limit(const rsm__lookup *lookup);
 
+/* What the program file that was asked last says of itself, for a second: often all who are listed run the same one.
+ * NULL words: it says nothing. Recall: false: another one, or too long ago. */
+bool rsm__lookup_recall(const rsm__lookup *lookup, const wchar_t *program, const char **ret_words);
+void rsm__lookup_keep(rsm__lookup *lookup, const wchar_t *program, const char *words);
+
 /* Runs work in a bounded thread. RSM_TIMEOUT: the drive or share on which it hangs is remembered and the argument gone;
  * make a new one and run it again. Otherwise as rsm__bounded_run. */
 rsm_status rsm__lookup_run(rsm__lookup *lookup, rsm__bounded_work *work, rsm__bounded_free *free_argument,
