@@ -151,7 +151,7 @@ static const char *outward_below(follower *f, const folder *home, const wchar_t 
 
 static uint32_t find_folder(follower *f, const wchar_t *path, size_t length) {
   uint64_t hash = rsm__hash_text((const char *)path, length * sizeof *path);
-  uint32_t i = rsm__index_first(&f->by_path, hash);
+  uint32_t i = f->folders ? rsm__index_first(&f->by_path, hash) : RSM_INDEX_END;
   while (i != RSM_INDEX_END && (f->folders[i].length != length || wmemcmp(f->folders[i].path, path, length) != 0))
     i = rsm__index_next(&f->by_path, i);
   if (i != RSM_INDEX_END) return i;
