@@ -30,16 +30,15 @@ static bool is_drive(const wchar_t *text) {
  * dots at the end of a name. NULL with *ret_code: refused; 0: out of memory. */
 static wchar_t *read_as_win32(const wchar_t *path, DWORD *ret_code) {
   RSM_CLEAN_WIDE full = NULL;
-  DWORD size = 0;
-  for (;;) {
-    DWORD needed = GetFullPathNameW(path, size, full, NULL);
-    *ret_code = needed == 0 ? GetLastError() : 0;
-    if (needed == 0) return NULL;
-    if (full && needed < size) break;
-    rsm__free(full); /* the first time, or the directory has changed since */
-    size = needed + 1;
+  for (DWORD size = (DWORD)wcslen(path) + 2, needed = 0;; size = needed + 1) {
+    rsm__free(full); /* it is relative, or the directory has changed since */
     full = rsm__calloc(size, sizeof *full);
+    *ret_code = 0;
     if (!full) return NULL;
+    needed = GetFullPathNameW(path, size, full, NULL);
+    if (needed == 0) *ret_code = GetLastError();
+    if (needed == 0) return NULL;
+    if (needed < size) break;
   }
   wchar_t *taken = full;
   full = NULL;
