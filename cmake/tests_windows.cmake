@@ -1,5 +1,8 @@
-# The tests of Windows: natively, or under Wine by tools/in-wine, where all share a user's folder of sessions.
-set(RSM_ONE_STORE ON)
+# The tests of Windows: natively, where all share a user's folder of sessions, or under Wine by tools/in-wine, where
+# tools/run-tests-windows gives each that runs at the same time a prefix of its own.
+if(NOT CMAKE_CROSSCOMPILING)
+  set(RSM_ONE_STORE ON)
+endif()
 
 file(GLOB test_sources CONFIGURE_DEPENDS spec/c/windows/test_*.c)
 list(FILTER test_sources EXCLUDE REGEX "/test_system") # cmake/tests_system.cmake has those
@@ -23,8 +26,31 @@ if(LUA_INCDIR AND LUA_LIBRARY)
   set_target_properties(spec_windows PROPERTIES PREFIX "" SUFFIX .dll
     LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/spec")
   target_include_directories(spec_windows SYSTEM PRIVATE "${LUA_INCDIR}")
-  target_link_libraries(spec_windows PRIVATE rsm_warnings "${LUA_LIBRARY}")
+  target_link_libraries(spec_windows PRIVATE rsm_warnings user32 "${LUA_LIBRARY}")
 endif()
 
 include(cmake/tests_dll.cmake)
 include(cmake/tests_system.cmake)
+
+# Under Wine the specs are tests as well, one a file: they run beside the others. Of system_spec most needs our own DLL in
+# the system's folder; one describe is about Wine's.
+if(CMAKE_CROSSCOMPILING AND CMAKE_SIZEOF_VOID_P EQUAL 8)
+  get_filename_component(preset "${PROJECT_BINARY_DIR}" NAME)
+  file(GLOB specs CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}" spec/*_spec.lua spec/windows/*_spec.lua)
+  foreach(spec IN LISTS specs)
+    get_filename_component(name "${spec}" NAME_WE)
+    rsm_add_test(${name} tools/busted-in-wine ${preset} ${spec})
+  endforeach()
+  set_property(TEST system_spec APPEND PROPERTY ENVIRONMENT "FILTER=under Wine")
+  rsm_add_test(system_spec_over_ours tools/busted-in-wine ${preset} spec/windows/system_spec.lua)
+  set_property(TEST system_spec_over_ours APPEND PROPERTY ENVIRONMENT RSM_SYSTEM=ours
+    "IN_WINE_WITH=$<TARGET_FILE:rstrtmgr>")
+  set_tests_properties(adopt_spec system_spec_over_ours PROPERTIES TIMEOUT 300)
+  # What takes longest begins first.
+  set(cost 100)
+  foreach(name IN ITEMS client_stop_p2 test_ask registration_spec client_stop_p0 test_service restart_spec session_spec
+      client_stop_p1 test_holders shutdown_spec system_spec_over_ours adopt_spec)
+    math(EXPR cost "${cost} + 1")
+    set_tests_properties(${name} PROPERTIES COST ${cost})
+  endforeach()
+endif()

@@ -453,7 +453,7 @@ describe("a session whose primary is gone", function()
 
     it("by a raise in an event function is back at once", function()
       for _, raise_at in ipairs { 1, COUNT + 1, 2 * COUNT + 1 } do
-        local thrown, count, before = {}, 0, starts()
+        local thrown, count, before, began = {}, 0, starts(), support.now()
         local ok, value = pcall(function()
           local session <close> = started(true)
           assert(session:shutdown { on_event = function()
@@ -465,6 +465,7 @@ describe("a session whose primary is gone", function()
         end)
         assert.is_false(ok)
         assert.equal(thrown, value)
+        assert.is_true(support.now() - began < 20, "waited as long as the shutdown would have")
         assert.is_truthy(support.eventually(function()
           return #rm.who(stage.file) == COUNT
         end))

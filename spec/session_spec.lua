@@ -354,6 +354,7 @@ describe("a session", function()
     end)
 
     it("100,000 files, and a secondary's 100,000", function()
+      local limit = support.on_windows and 20 or 5 -- seconds; what grows with the square of the number takes minutes
       local files = {}
       for i = 1, 100000 do
         files[i] = support.join(folder, ("some/folder/file-%06d"):format(i))
@@ -362,7 +363,7 @@ describe("a session", function()
       local holder = support.hold("open", files[77777])
       local before = programs.now()
       assert(session:register { files = files })
-      assert.is_true(programs.now() - before < 5, "registering")
+      assert.is_true(programs.now() - before < limit, "registering")
       before = programs.now()
       assert.is_true(session:run { support.LUA, support.write(support.join(folder, "secondary.lua"), [[
         local rm = require "restartmanager"
@@ -372,10 +373,10 @@ describe("a session", function()
         end
         assert(assert(rm.join()):register { files = files })
       ]]), support.join(folder, "other"), support.join("", "file-") })
-      assert.is_true(programs.now() - before < 5, "a secondary's registering")
+      assert.is_true(programs.now() - before < limit, "a secondary's registering")
       before = programs.now()
       local list = assert(session:list())
-      assert.is_true(programs.now() - before < 5, "listing")
+      assert.is_true(programs.now() - before < limit, "listing")
       assert.equal(1, #list)
       assert.equal(holder.pid, list[1].pid)
       assert.equal(files[77777], list[1].uses[1].path)
@@ -384,7 +385,7 @@ describe("a session", function()
       for _ in session:resources() do
         count = count + 1
       end
-      assert.is_true(programs.now() - before < 5, "telling")
+      assert.is_true(programs.now() - before < limit, "telling")
       assert.equal(200000, count)
     end)
   end)

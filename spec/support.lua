@@ -116,20 +116,26 @@ end
 
 -- Ends every program that was started.
 function support.end_programs()
-  for _, program in ipairs(running) do
+  local ours = running
+  running = {}
+  for _, program in ipairs(ours) do
     program:close()
   end
-  running = {}
 end
 
--- For after_each: ends every program, removes every folder.
+-- For after_each: ends every program, removes every folder. What cannot be removed is raised, once all others are gone.
 function support.cleanup()
-  support.end_programs()
-  for _, folder in ipairs(folders) do
-    support.remove_tree(folder)
-  end
+  local made, problem = folders, nil
   folders = {}
+  support.end_programs()
+  for _, folder in ipairs(made) do
+    local ok, message = pcall(support.remove_tree, folder)
+    problem = problem or not ok and message or nil
+  end
   collectgarbage()
+  if problem then
+    error(problem, 0)
+  end
 end
 
 -- ---- Lua programs ----

@@ -5,6 +5,8 @@ local core = require "spec_windows"
 
 local windows = {}
 
+core.open_desktop()
+
 windows.NAME = "windows"
 windows.LUA = core.program() -- the interpreter
 windows.GRACE = 4 -- seconds in which who obeys has surely obeyed: Wine starts a program that asks it
@@ -44,13 +46,15 @@ function windows.make_folder(path)
   return path
 end
 
--- A program that has just ended may still be held by the system for a moment.
+-- A program that was started again may begin only now: it writes into the folder, misses its files and ends. On a busy
+-- machine that takes seconds. What somebody has open when it is removed goes when that closes it, which may be
+-- between two looks.
 local function patiently(remove, path)
-  local last = core.now() + 3
+  local last = core.now() + 20
   local ok, message
   repeat
     ok, message = pcall(remove, path)
-    if ok then
+    if ok or not core.kind(path) then
       return
     end
     core.sleep(0.02)
@@ -63,7 +67,10 @@ local function remove_folder(path)
   for _, name in ipairs(core.list(path)) do
     windows.remove_tree(path .. "\\" .. name)
   end
-  core.remove_folder(path)
+  local ok, message = pcall(core.remove_folder, path)
+  if not ok then
+    error(("%s; in it: %s"):format(message, core.kind(path) and table.concat(core.list(path), ", ")), 0)
+  end
 end
 
 function windows.remove_tree(path)

@@ -143,7 +143,7 @@ static rsm_status call_off(rsm__round *round, size_t from, size_t to, rsm_error 
     rsm__member *member = &round->members[i];
     rsm_error why;
     if (member->settled || member->told) continue;
-    rsm__member_withdraw(member);
+    (void)rsm__member_withdraw(member);
     rsm__fail(&why, RSM_FAIL_SHUTDOWN, NULL, "it was let go on: another application will not end");
     status = mark_alive(round, member, member->refused || member->mute ? &member->why : &why, reterr);
   }
@@ -264,6 +264,17 @@ static rsm_status run_rank(rsm__round *round, size_t from, size_t to, rsm_error 
   }
 }
 
+/* Who was asked whether it will end, and was not told to, lives on: whoever restarts need not wait for it. */
+static rsm_status take_back(rsm__round *round, rsm_error *reterr) {
+  rsm_status status = RSM_OK;
+  for (size_t i = 0; i < round->count && status == RSM_OK; i++) {
+    rsm__member *member = &round->members[i];
+    if (!member->asked || member->settled || member->told || !rsm__member_withdraw(member)) continue;
+    status = rsm__journal_mark(&round->op->session->journal, member->entry, RSM__FATE_PLANNED, reterr);
+  }
+  return status;
+}
+
 static rsm_status run_ranks(rsm__round *round, rsm_error *reterr) {
   rsm_status status = RSM_OK;
   for (size_t from = 0, to; from < round->count && status == RSM_OK && !cancelled(round) && !round->called_off;
@@ -273,7 +284,8 @@ static rsm_status run_ranks(rsm__round *round, rsm_error *reterr) {
     status = run_rank(round, from, to, reterr);
   }
   /* Cancelled: who has ended by now is told, the others stay as they are. */
-  return status == RSM_OK ? note_ended(round, 0, round->count, true, reterr) : status;
+  if (status == RSM_OK) status = note_ended(round, 0, round->count, true, reterr);
+  return status == RSM_OK && cancelled(round) ? take_back(round, reterr) : status;
 }
 
 /* Was it dealt with already? A service that was stopped and runs again was started by somebody else: it is new. */

@@ -52,7 +52,7 @@ rsm_status rsm__member_ask(const rsm__round *round, const rsm__member *member, r
 /* As rsm__process_answer; a service has none to give. */
 rsm_status rsm__member_answer(const rsm__member *member, rsm_error *reterr);
 void rsm__member_proceed(const rsm__member *member);
-void rsm__member_withdraw(const rsm__member *member);
+bool rsm__member_withdraw(const rsm__member *member); /* false: too late, or a service: that is on its way */
 rsm_status rsm__member_kill(const rsm__round *round, const rsm__member *member, rsm_error *reterr);
 /* Is it a service that was asked and that its manager does not say to run? Then it ends yet, or has but for some of its
  * processes, and nobody but us brings it back. */

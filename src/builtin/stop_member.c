@@ -81,8 +81,8 @@ void rsm__member_proceed(const rsm__member *member) {
   if (member->handle) rsm__process_proceed(member->handle);
 }
 
-void rsm__member_withdraw(const rsm__member *member) {
-  if (member->handle) rsm__process_withdraw(member->handle);
+bool rsm__member_withdraw(const rsm__member *member) {
+  return member->handle && rsm__process_withdraw(member->handle);
 }
 
 rsm_status rsm__member_kill(const rsm__round *round, const rsm__member *member, rsm_error *reterr) {

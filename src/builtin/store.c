@@ -23,6 +23,10 @@ void rsm__stored_close(rsm__stored *stored) {
   close_dir(&stored->place);
 }
 
+static void close_lent(rsm__stored *stored) {
+  close_dir(&stored->dir);
+}
+
 static rsm_status write_owner(rsm__dir *dir, const rsm__owner *owner, rsm_error *reterr) {
   RSM_CLEAN_BUFFER rsm__buffer content = {0}, file = {0};
   rsm__buffer_put_u32(&content, OWNER_VERSION);
@@ -204,9 +208,10 @@ static void sweep_debris(rsm__dir *place, const char *name, const rsm__here *her
   }
 }
 
+/* The place is lent to all of them in turn: finding it again costs more than the rest of a visit. */
 static rsm_status visit_one(rsm__dir *place_dir, unsigned place, const char *name, const rsm__here *here,
                             rsm__store_visit *visit, void *context, rsm_error *reterr) {
-  RSM_CLEAN(rsm__stored_close) rsm__stored stored = {.in_memory = rsm__private_place_in_memory(place)};
+  RSM_CLEAN(close_lent) rsm__stored stored = {.place = place_dir, .in_memory = rsm__private_place_in_memory(place)};
   rsm__owner owner;
   memcpy(stored.key, name, sizeof stored.key);
   rsm_status status = rsm__dir_open(place_dir, name, false, &stored.dir, reterr);
@@ -217,11 +222,7 @@ static rsm_status visit_one(rsm__dir *place_dir, unsigned place, const char *nam
     rsm__dir_remove(place_dir, name, NULL);
     return RSM_OK;
   }
-  if (!belongs_here(&owner, here)) return RSM_OK;
-  /* Its own handle on the place, since the visitor may keep it. */
-  status = rsm__private_place_open(rsm__user_current(), place, false, &stored.place, reterr);
-  if (rsm__is_shortage(status)) return status;
-  return status == RSM_OK ? visit(context, &stored, &owner, reterr) : RSM_OK;
+  return belongs_here(&owner, here) ? visit(context, &stored, &owner, reterr) : RSM_OK;
 }
 
 rsm_status rsm__store_each(rsm__store_visit *visit, void *context, rsm_error *reterr) {

@@ -43,7 +43,7 @@ rsm_status rsm__store_remove(rsm__stored *stored, rsm_error *reterr);
 
 bool rsm__store_owner_alive(const rsm__owner *owner);
 
-/* Calls visit for each session of this user, boot and pid namespace; it may close and clear *stored to keep it.
+/* Calls visit for each session of this user, boot and pid namespace; *stored is lent, and may be removed.
  * Sessions of another boot are removed on the way. */
 typedef rsm_status rsm__store_visit(void *context, rsm__stored *stored, const rsm__owner *owner, rsm_error *reterr);
 rsm_status rsm__store_each(rsm__store_visit *visit, void *context, rsm_error *reterr);

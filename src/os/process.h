@@ -48,7 +48,8 @@ rsm_status rsm__process_ask(rsm__process *process, const rsm_process *company, s
  * does not answer; RSM_NOT_SUPPORTED: it cannot be asked, which may also come to light in the second step. */
 rsm_status rsm__process_answer(const rsm__process *process, rsm_error *reterr);
 void rsm__process_proceed(const rsm__process *process);
-void rsm__process_withdraw(const rsm__process *process);
+/* False: too late, it was told already. */
+bool rsm__process_withdraw(const rsm__process *process);
 rsm_status rsm__process_kill(const rsm__process *process, rsm_error *reterr);
 
 /* Top-level windows of its own. */

@@ -1,7 +1,22 @@
 /* client.c: what the clients of rstrtmgr.dll share. SPDX-License-Identifier: MIT */
 #include "client.h"
 
+#include <stddef.h>
+
 enum { SOON_MS = 10000, READ_LIMIT = 65536, TRIES = 5 };
+
+/* Zeroed memory that stays until the end. */
+static void *keep(size_t count, size_t size) {
+  static struct kept {
+    struct kept *next;
+    max_align_t memory[];
+  } * all;
+  struct kept *kept = calloc(1, sizeof *kept + count * size);
+  CHECK(kept != NULL);
+  kept->next = all;
+  all = kept;
+  return kept->memory;
+}
 
 /* ---- Files ---- */
 
@@ -51,8 +66,7 @@ const wchar_t *client_temp(void) {
 
 wchar_t *client_path(const wchar_t *name) {
   size_t size = wcslen(client_temp()) + wcslen(name) + 1;
-  wchar_t *path = calloc(size, sizeof *path);
-  CHECK(path != NULL);
+  wchar_t *path = keep(size, sizeof *path);
   swprintf(path, size, L"%ls%ls", client_temp(), name);
   return path;
 }
@@ -75,10 +89,9 @@ bool client_is_free(const wchar_t *path) {
 
 const char *client_read(const wchar_t *path) {
   DWORD length = 0;
-  char *text = calloc(1, READ_LIMIT);
+  char *text = keep(1, READ_LIMIT);
   HANDLE file = CreateFileW(path, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL,
                             OPEN_EXISTING, 0, NULL);
-  CHECK(text != NULL);
   if (file == INVALID_HANDLE_VALUE) return text;
   CHECK(ReadFile(file, text, READ_LIMIT - 1, &length, NULL));
   CloseHandle(file);
@@ -198,8 +211,7 @@ client_list client_get_list(DWORD session) {
   client_list list = {.code = ERROR_MORE_DATA};
   for (int i = 0; i < TRIES && list.code == ERROR_MORE_DATA; i++) {
     list.count = list.needed + 1;
-    list.infos = calloc(list.count, sizeof *list.infos);
-    CHECK(list.infos != NULL);
+    list.infos = keep(list.count, sizeof *list.infos);
     list.code = RmGetList(session, &list.needed, &list.count, list.infos, &list.reasons);
   }
   return list;

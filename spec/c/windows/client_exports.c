@@ -30,7 +30,7 @@ static void twelve_names_with_their_ordinals(void) {
   CHECK_INT(exports->NumberOfNames, ARRAYSIZE(names));
   CHECK_TEXT((const char *)image() + exports->Name, "rstrtmgr.dll");
   const DWORD *name_table = (const DWORD *)(const void *)(image() + exports->AddressOfNames);
-  for (WORD i = 0; i < ARRAYSIZE(names); i++) {
+  for (size_t i = 0; i < ARRAYSIZE(names); i++) {
     CHECK_TEXT((const char *)image() + name_table[i], names[i]);
     FARPROC function = GetProcAddress(module, names[i]);
     CHECK(function && function == GetProcAddress(module, (LPCSTR)(ULONG_PTR)(i + 1)));
@@ -38,7 +38,7 @@ static void twelve_names_with_their_ordinals(void) {
   /* One more, without a name: what rundll32 is told to run (os/windows/console.h). */
   enum { HELPER = 100 };
   CHECK_INT(exports->NumberOfFunctions, HELPER);
-  for (WORD i = ARRAYSIZE(names) + 1; i <= HELPER; i++)
+  for (size_t i = ARRAYSIZE(names) + 1; i <= HELPER; i++)
     CHECK((GetProcAddress(module, (LPCSTR)(ULONG_PTR)i) != NULL) == (i == HELPER));
 }
 

@@ -205,12 +205,12 @@ static void l11_many_holders(void) {
 
 /* ---- Filters ---- */
 
-/* "1f<name> 2p<pid> 1s<name> " of what is listed, in memory that stays. */
+/* "1f<name> 2p<pid> 1s<name> " of what is listed, until the next call. */
 static const wchar_t *listed(DWORD session) {
   DWORD needed = 0, code;
-  wchar_t *text = calloc(2048, sizeof *text);
+  static wchar_t text[2048];
   BYTE one;
-  CHECK(text != NULL);
+  text[0] = L'\0';
   code = RmGetFilterList(session, &one, 1, &needed); /* as the SDK's own sample begins */
   if (code == 0) {
     CHECK_INT(needed, 0);

@@ -176,7 +176,7 @@ static inline bool put_link(const wchar_t *name, const wchar_t *to) {
   if (GetFileAttributesW(win(name)) != INVALID_FILE_ATTRIBUTES) return true;
   char *there = name_below(win(to)), *here = name_below(win(name));
   if (!there || !here) return false;
-  swprintf(line, HOLDING_PATH * 2, L"ln -s %hs %hs", there, here);
+  swprintf(line, (size_t)HOLDING_PATH * 2, L"ln -s %hs %hs", there, here);
   HeapFree(GetProcessHeap(), 0, there);
   HeapFree(GetProcessHeap(), 0, here);
   run_below(L"Z:\\bin\\ln", line);

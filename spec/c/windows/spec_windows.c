@@ -136,7 +136,9 @@ static int start(lua_State *L) {
   PROCESS_INFORMATION made;
   how.hStdOutput = how.hStdError = open_output(L, option(L, 1, "out", "NUL"));
   how.hStdInput = open_input(L, process, option(L, 1, "input", "pipe"));
-  BOOL worked = CreateProcessW(NULL, line, NULL, NULL, TRUE, flags, NULL, place, &how, &made);
+  BOOL worked = FALSE; /* one in a thousand processes does not come to life in Wine on a busy machine */
+  for (int tries = 0; !worked && tries < 3 && (tries == 0 || GetLastError() == ERROR_INTERNAL_ERROR); tries++)
+    worked = CreateProcessW(NULL, line, NULL, NULL, TRUE, flags, NULL, place, &how, &made);
   DWORD code = GetLastError();
   CloseHandle(how.hStdInput);
   CloseHandle(how.hStdOutput);
@@ -249,6 +251,18 @@ static BOOL WINAPI end_now(DWORD event) {
 /* obey(): CTRL+C ends this program at once, also while it waits for its input, where lua.exe would not hear of it. */
 static int obey(lua_State *L) {
   if (!SetConsoleCtrlHandler(end_now, TRUE)) fail(L, "SetConsoleCtrlHandler", "");
+  return 0;
+}
+
+/* open_desktop(): whoever needs a window first in Wine starts its Explorer, which keeps that one's standard error open
+ * and stays as long as anybody has windows: a file of a spec, if that is a program of it. So it is us, and without one.
+ */
+static int open_desktop(lua_State *L) {
+  (void)L;
+  HANDLE errors = GetStdHandle(STD_ERROR_HANDLE);
+  SetStdHandle(STD_ERROR_HANDLE, NULL);
+  GetDesktopWindow();
+  SetStdHandle(STD_ERROR_HANDLE, errors);
   return 0;
 }
 
@@ -423,6 +437,7 @@ static const luaL_Reg functions[] = {{"start", start},
                                      {"identity", identity},
                                      {"kill_self", kill_self},
                                      {"obey", obey},
+                                     {"open_desktop", open_desktop},
                                      {"sleep", sleep_seconds},
                                      {"now", now},
                                      {"unix_time", unix_time},

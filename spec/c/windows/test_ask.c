@@ -148,7 +148,7 @@ static void test_several_at_once(void) {
   for (size_t i = 0; i < COUNT; i++) all[i] = victim_open(&victims[i]);
   for (size_t i = 0; i < COUNT; i++) CHECK_INT(rsm__process_ask(all[i], NULL, 0, NULL), RSM_OK);
   for (size_t i = 0; i < COUNT; i++) CHECK_INT(wait_for_answer(all[i], HANGS_MS, NULL), RSM_TIMEOUT);
-  CHECK(rsm__clock_ms() - begin < 2 * 5000);
+  CHECK(rsm__clock_ms() - begin < 10000);
   for (size_t i = 0; i < COUNT; i++) end_quietly(&victims[i], all[i]);
 }
 

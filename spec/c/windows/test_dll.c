@@ -259,7 +259,7 @@ static void list_in_buffers_of_all_sizes(void) {
 static void list_entries(void) {
   static const char *const clef = "\xF0\x9D\x84\x9E"; /* two UTF-16 units */
   char long_name[1100] = "x";
-  for (int i = 0; i < 200; i++) strcat(long_name, clef);
+  for (size_t i = 0; i < 200; i++) memcpy(long_name + strlen(long_name), clef, strlen(clef) + 1);
   rsm_app service = {.name = long_name,
                      .service = "srv",
                      .type = RSM_APP_SERVICE,
@@ -297,7 +297,7 @@ static void list_entries(void) {
   CHECK(infos[2].ApplicationType == RmCritical && infos[2].AppStatus == 0xFF && infos[2].bRestartable == FALSE);
   CHECK(infos[3].ApplicationType == RmCritical && infos[3].bRestartable == FALSE);
   long_name[0] = 'x', long_name[1] = 'y', long_name[2] = '\0'; /* now the cut falls into a character */
-  for (int i = 0; i < 200; i++) strcat(long_name, clef);
+  for (size_t i = 0; i < 200; i++) memcpy(long_name + strlen(long_name), clef, strlen(clef) + 1);
   CHECK_INT(RmGetList(handle, &needed, &count, infos, &reasons), 0);
   CHECK(wcslen(infos[1].strAppName) == 254 && infos[1].strAppName[253] == 0xDD1E);
   end(handle);

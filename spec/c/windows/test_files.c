@@ -53,10 +53,11 @@ static void test_absolute_from_the_directory(void) {
 
 static void test_absolute_at_any_length(void) {
   char path[3000] = "C:", expected[3000];
-  while (strlen(path) < 2500) strcat(path, "\\0123456789abcdef");
-  strcpy(expected, path);
+  size_t length = strlen(path);
+  while (length < 2500) length += (size_t)snprintf(path + length, sizeof path - length, "\\0123456789abcdef");
+  snprintf(expected, sizeof expected, "%s", path);
   check_absolute(path, expected);
-  strcat(path, "\\.\\x\\..");
+  snprintf(path + length, sizeof path - length, "\\.\\x\\..");
   check_absolute(path, expected);
 }
 
@@ -158,7 +159,7 @@ static void test_real_at_any_length(void) {
   wcscat(path, L"\\File");
   put(path);
   char upper[HOLDING_PATH * 3];
-  strcpy(upper, in(path));
+  snprintf(upper, sizeof upper, "%s", in(path));
   CHECK(strlen(upper) > 300);
   _strupr(strrchr(upper, '\\'));
   CHECK_TEXT(real_of(upper), in(path));

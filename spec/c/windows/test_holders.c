@@ -326,7 +326,9 @@ static void test_a_process_that_does_not_answer(void) {
   only_use(frozen, RSM_USE_OPEN, in(L"file"));
   printf("(the second listing took %u ms)\n", (unsigned)(rsm__clock_ms() - began));
   CHECK(freeze(frozen, false));
-  find(L"file");
+  uint64_t until = rsm__clock_ms() + HOLDING_LIMIT_MS; /* for the thread that hung to come back */
+  do find(L"file");
+  while (unreadable_process(frozen) && rsm__clock_ms() < until);
   CHECK(!unreadable_process(frozen));
   end(frozen);
   end(other);
@@ -404,6 +406,8 @@ static void test_want_of_memory(void) {
   put(L"file");
   child a = start(L"read", win(L"tree\\file"), 0), b = start(L"map", win(L"file"), 0);
   const rsm__target targets[] = {{.path = in(L"tree")}, {.path = in(L"file")}, {.path = in(L"gone\\x")}};
+  find(L"");
+  const rsm_process both[] = {holder_of(a)->process, holder_of(b)->process}; /* who else there is costs much in Wine */
   rsm_status status = RSM_OUT_OF_MEMORY;
   for (unsigned long n = 1; status == RSM_OUT_OF_MEMORY; n += n < 60 ? 1 : n / 6) {
     rsm__lookup *own = NULL;
@@ -413,10 +417,10 @@ static void test_want_of_memory(void) {
     CHECK(rsm__lookup_new(5000, &own, NULL) == RSM_OK);
     long before = rsm__alloc_live();
     rsm__alloc_fail_at(n, 1);
-    status = rsm__holders_find(targets, RSM_COUNT(targets), own, NULL, &memory, &result, &error);
+    status = rsm__holders_find_among(both, 2, targets, RSM_COUNT(targets), own, NULL, &memory, &result, &error);
     rsm__alloc_fail_at(0, 0);
     CHECK(status == RSM_OK || (status == RSM_OUT_OF_MEMORY && error.status == status && result.count == 77));
-    if (status == RSM_OK) CHECK(result.count >= 2);
+    if (status == RSM_OK) CHECK_INT(result.count, 2);
     rsm__arena_done(&memory);
     CHECK_INT(rsm__alloc_live(), before);
     rsm__lookup_free(own);
@@ -426,21 +430,42 @@ static void test_want_of_memory(void) {
   end(b);
 }
 
+/* All that a caller waits for, in ms. */
+static uint64_t time_listing(rsm_session *session, size_t expected) {
+  rsm_op *op = NULL;
+  rsm_event event;
+  uint64_t began = rsm__clock_ms();
+  CHECK_INT(rsm_session_begin_list(session, NULL, &op, NULL), RSM_OK);
+  while (rsm_op_step(op, UINT32_MAX, &event) == RSM_PENDING) continue;
+  uint64_t took = rsm__clock_ms() - began;
+  rsm_list *list = rsm_op_take_list(op);
+  CHECK(list);
+  CHECK_INT(rsm_list_count(list), expected);
+  rsm_list_free(list);
+  rsm_op_free(op);
+  return took;
+}
+
+/* The goal is half a second, on a machine that does nothing else. A busy one must stay far from what it took when each
+ * part of each process' memory was asked about. */
 static void test_speed(void) {
-  enum { CHILDREN = 14 };
+  enum { CHILDREN = 20, LISTINGS = 4, LIMIT_MS = 5000 };
   child who[CHILDREN];
+  rsm_session *session = NULL;
   put(L"file");
   for (int i = 0; i < CHILDREN; i++) who[i] = start(i % 2 ? L"read" : L"map", win(L"file"), 0);
+  const char *files[] = {in(L"file")};
+  CHECK_INT(rsm_session_start(&(rsm_start_options){.manager = "builtin"}, &session, NULL), RSM_OK);
+  CHECK_INT(rsm_session_register(session, &(rsm_resources){.files = files, .file_count = 1}, NULL), RSM_OK);
   uint64_t best = UINT64_MAX, worst = 0;
-  for (int i = 0; i < 3; i++) {
-    uint64_t began = rsm__clock_ms();
-    find(L"file");
-    uint64_t took = rsm__clock_ms() - began;
-    CHECK_INT(found.count, CHILDREN);
+  for (int i = 0; i < LISTINGS; i++) {
+    uint64_t took = time_listing(session, CHILDREN);
     if (took < best) best = took;
     if (took > worst) worst = took;
   }
   printf("%d holders: %u to %u ms\n", CHILDREN, (unsigned)best, (unsigned)worst);
+  CHECK(best < LIMIT_MS);
+  rsm_session_free(session);
   for (int i = 0; i < CHILDREN; i++) end(who[i]);
 }
 

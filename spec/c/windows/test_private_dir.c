@@ -56,11 +56,9 @@ static void expect_names(rsm__dir *dir, const char *wanted) {
   const char *const *names;
   size_t count;
   char all[256] = "";
+  size_t used = 0;
   CHECK_INT(rsm__dir_names(dir, 100, &arena, &names, &count, NULL), RSM_OK);
-  for (size_t i = 0; i < count; i++) {
-    strcat(all, names[i]);
-    strcat(all, " ");
-  }
+  for (size_t i = 0; i < count; i++) used += (size_t)snprintf(all + used, sizeof all - used, "%s ", names[i]);
   CHECK_TEXT(all, wanted);
 }
 

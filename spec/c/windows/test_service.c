@@ -61,7 +61,7 @@ static void resolves_names(void) {
   CHECK_TEXT(id.name, service.narrow);
   CHECK(!id.user_manager);
   snprintf(other, sizeof other, "%s", service.narrow);
-  for (char *at = other; *at; at++) *at = *at >= 'a' && *at <= 'z' ? (char)(*at - 'a' + 'A') : *at;
+  _strupr(other);
   must(rsm__service_resolve(services, other, &arena, &id, &problem));
   CHECK_TEXT(id.name, service.narrow); /* in the manager's own spelling */
   CHECK(rsm__service_id_equal(&id, &(rsm__service_id){.name = other}));

@@ -40,6 +40,7 @@ rsm__lookup *rsm__lookup_free(rsm__lookup *lookup) {
   rsm__free(lookup->dead);
   rsm__free(lookup->stalls);
   rsm__bounded_worker_free(lookup->asker);
+  rsm__free(lookup->more);
   rsm__free(lookup);
   return NULL;
 }

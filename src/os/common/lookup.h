@@ -30,6 +30,7 @@ struct rsm__lookup {
   size_t stall_capacity;
   rsm__bounded_worker *asker; /* for many small questions; NULL: none yet */
   unsigned given_up;          /* threads of the asker's since the last refresh */
+  void *more;                 /* the system's part's own, one block; NULL: none */
 };
 
 /* Forgets what has answered after all, so that it is tried again. Once at the beginning of a call and not between its

@@ -287,8 +287,9 @@ void rsm__process_proceed(const rsm__process *process) {
   (void)process;
 }
 
-void rsm__process_withdraw(const rsm__process *process) {
-  (void)process; /* too late */
+bool rsm__process_withdraw(const rsm__process *process) {
+  (void)process;
+  return false; /* too late */
 }
 
 /* ---- Ourselves --------------------------------------------------------------------------------------------------- */

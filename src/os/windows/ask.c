@@ -62,10 +62,11 @@ void rsm__asking_leave(rsm__asking *asking) {
   unref(asking);
 }
 
-void rsm__asking_decide(rsm__asking *asking, bool proceed) {
-  int undecided = UNDECIDED;
-  if (atomic_compare_exchange_strong(&asking->decision, &undecided, proceed ? PROCEED : WITHDRAW))
-    SetEvent(asking->decided);
+bool rsm__asking_decide(rsm__asking *asking, bool proceed) {
+  int before = UNDECIDED, wanted = proceed ? PROCEED : WITHDRAW;
+  if (!atomic_compare_exchange_strong(&asking->decision, &before, wanted)) return before == wanted;
+  SetEvent(asking->decided);
+  return true;
 }
 
 HANDLE rsm__asking_handle(const rsm__asking *asking) {

@@ -14,7 +14,7 @@ rsm_status rsm__asking_begin(const rsm__process *process, const rsm_process *com
                              rsm__asking **ret_asking, rsm_error *reterr);
 rsm_status rsm__asking_answer(rsm__asking *asking, rsm_error *reterr);
 HANDLE rsm__asking_handle(const rsm__asking *asking);       /* set, for one wait, when there is an answer; borrowed */
-void rsm__asking_decide(rsm__asking *asking, bool proceed); /* the first decision counts */
+bool rsm__asking_decide(rsm__asking *asking, bool proceed); /* the first decision counts; false: that was another */
 /* The thread goes on with what was decided; if nothing was, it withdraws. NULL-tolerant. */
 void rsm__asking_leave(rsm__asking *asking);
 

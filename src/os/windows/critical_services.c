@@ -130,7 +130,8 @@ static const struct critical {
 };
 
 static char lower(char letter) {
-  return letter >= 'A' && letter <= 'Z' ? (char)(letter - 'A' + 'a') : letter;
+  if (letter >= 'A' && letter <= 'Z') return (char)(letter - 'A' + 'a');
+  return letter;
 }
 
 static bool same_letters(const char *a, const char *b, size_t length) {

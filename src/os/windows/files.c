@@ -9,9 +9,12 @@
 #include <windows.h>
 
 #include "base/cleanup.h"
+#include "os/clock.h"
 #include "os/windows/lookup.h"
 #include "os/windows/os_error.h"
 #include "os/windows/wide.h"
+
+enum { WORDS_LAST_MS = 1000 };
 
 /* ---- Absolute text ---- */
 
@@ -27,16 +30,15 @@ static bool is_drive(const wchar_t *text) {
  * dots at the end of a name. NULL with *ret_code: refused; 0: out of memory. */
 static wchar_t *read_as_win32(const wchar_t *path, DWORD *ret_code) {
   RSM_CLEAN_WIDE full = NULL;
-  DWORD size = 0;
-  for (;;) {
-    DWORD needed = GetFullPathNameW(path, size, full, NULL);
-    *ret_code = needed == 0 ? GetLastError() : 0;
-    if (needed == 0) return NULL;
-    if (full && needed < size) break;
-    rsm__free(full); /* the first time, or the directory has changed since */
-    size = needed + 1;
+  for (DWORD size = (DWORD)wcslen(path) + 2, needed = 0;; size = needed + 1) {
+    rsm__free(full); /* it is relative, or the directory has changed since */
     full = rsm__calloc(size, sizeof *full);
+    *ret_code = 0;
     if (!full) return NULL;
+    needed = GetFullPathNameW(path, size, full, NULL);
+    if (needed == 0) *ret_code = GetLastError();
+    if (needed == 0) return NULL;
+    if (needed < size) break;
   }
   wchar_t *taken = full;
   full = NULL;
@@ -189,4 +191,34 @@ bool rsm__lookup_is_stalled(const rsm__lookup *lookup, const rsm_process *proces
 
 const char *rsm__place_real(const rsm__place *places, size_t i) {
   return places[i].real;
+}
+
+/* ---- The program that was asked last ---- */
+
+/* In one block with both texts. */
+typedef struct known_words {
+  uint64_t kept_at;
+  const char *words; /* NULL: it says nothing */
+  wchar_t program[];
+} known_words;
+
+bool rsm__lookup_recall(const rsm__lookup *lookup, const wchar_t *program, const char **ret_words) {
+  const known_words *known = lookup->more;
+  if (!known || wcscmp(known->program, program) != 0) return false;
+  if (rsm__clock_ms() - known->kept_at > WORDS_LAST_MS) return false;
+  *ret_words = known->words;
+  return true;
+}
+
+void rsm__lookup_keep(rsm__lookup *lookup, const wchar_t *program, const char *words) {
+  size_t program_size = (wcslen(program) + 1) * sizeof *program, words_size = words ? strlen(words) + 1 : 0;
+  known_words *known = rsm__malloc(sizeof *known + program_size + words_size);
+  rsm__free(lookup->more);
+  lookup->more = known;
+  if (!known) return;
+  char *copy = (char *)known + sizeof *known + program_size;
+  memcpy(known->program, program, program_size);
+  if (words) memcpy(copy, words, words_size);
+  known->words = words ? copy : NULL;
+  known->kept_at = rsm__clock_ms();
 }

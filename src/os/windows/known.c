@@ -57,7 +57,10 @@ static bool look(rsm__known *known, const rsm__name *name, rsm__known_file *file
   int32_t status = look_as_named(path, &handle);
   if (status == RSM__STATUS_NO_MEMORY) return false;
   if (status >= 0) {
-    file->has_id = rsm__file_id_of(handle, &file->id);
+    /* In Wine another process, the mount manager, tells the volume: it is asked only where it may decide. */
+    file->has_id =
+        rsm__file_index(handle, &file->id.index) &&
+        (!rsm__targets_has_index(known->targets, file->id.index) || rsm__file_volume(handle, &file->id.volume));
     return true;
   }
   uint32_t code = rsm__look_error(status);

@@ -16,6 +16,12 @@ struct rsm__place {
 };
 
 uint32_t rsm__lookup_limit(const rsm__lookup *lookup);
+
+/* What the program file that was asked last says of itself, for a second: often all who are listed run the same one.
+ * NULL words: it says nothing. Recall: false: another one, too long ago, or there was no memory to keep it. */
+bool rsm__lookup_recall(const rsm__lookup *lookup, const wchar_t *program, const char **ret_words);
+void rsm__lookup_keep(rsm__lookup *lookup, const wchar_t *program, const char *words);
+
 /* Did a thread hang at that handle of the process, or (0) at its memory, as of the last refresh? */
 bool rsm__lookup_is_stalled(const rsm__lookup *lookup, const rsm_process *process, uint64_t handle);
 

@@ -80,21 +80,21 @@ static const char *words_of(uint32_t code, char *text, size_t size) {
 static rsm_status fail_as(rsm_error *reterr, uint32_t code, uint32_t shown, const char *call, const char *subject) {
   DWORD before = GetLastError();
   char text[96];
-  rsm_status status = rsm__windows_status(code);
+  rsm_status status = rsm__not_ok(rsm__windows_status(code));
   if (reterr) rsm__fail_call(reterr, status, call, (int)shown, words_of(code, text, sizeof text), subject);
   SetLastError(before);
   return status;
 }
 
-rsm_status rsm__fail_windows(rsm_error *reterr, uint32_t code, const char *call, const char *subject) {
+rsm_status rsm__fill_windows(rsm_error *reterr, uint32_t code, const char *call, const char *subject) {
   return fail_as(reterr, code ? code : ERROR_GEN_FAILURE, code, call, subject); /* it failed, whatever it says */
 }
 
-rsm_status rsm__fail_nt(rsm_error *reterr, int32_t code, const char *call, const char *subject) {
+rsm_status rsm__fill_nt(rsm_error *reterr, int32_t code, const char *call, const char *subject) {
   return fail_as(reterr, RtlNtStatusToDosError(code), (uint32_t)code, call, subject);
 }
 
-rsm_status rsm__fail_hresult(rsm_error *reterr, int32_t code, const char *call, const char *subject) {
+rsm_status rsm__fill_hresult(rsm_error *reterr, int32_t code, const char *call, const char *subject) {
   uint32_t plain = HRESULT_FACILITY(code) == FACILITY_WIN32 ? (uint32_t)HRESULT_CODE(code) : (uint32_t)code;
   return fail_as(reterr, plain, (uint32_t)code, call, subject);
 }

@@ -8,7 +8,10 @@
  * Before each of them the thread says which path it is about, and what lies on a drive or share that did not answer is
  * not touched at all. Opening a file costs far more than reading its line in a directory, so from WORTH_LISTING files
  * of one directory on that is read instead, if the numbers that it tells are those that an opened file shows. A race
- * remains, as with every path: what a name leads to may change the moment after. */
+ * remains, as with every path: what a name leads to may change the moment after.
+ *
+ * Every loop over the paths ticks, also where it only computes: a hundred thousand of them take longer on a busy
+ * machine than a drive that hangs is waited for. */
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -148,7 +151,7 @@ static const char *outward_below(follower *f, const folder *home, const wchar_t 
 
 static uint32_t find_folder(follower *f, const wchar_t *path, size_t length) {
   uint64_t hash = rsm__hash_text((const char *)path, length * sizeof *path);
-  uint32_t i = rsm__index_first(&f->by_path, hash);
+  uint32_t i = f->folders ? rsm__index_first(&f->by_path, hash) : RSM_INDEX_END;
   while (i != RSM_INDEX_END && (f->folders[i].length != length || wmemcmp(f->folders[i].path, path, length) != 0))
     i = rsm__index_next(&f->by_path, i);
   if (i != RSM_INDEX_END) return i;
@@ -234,6 +237,7 @@ static void follow_one(follower *f, size_t i) {
   const wchar_t *wide = f->wides[i];
   size_t length = wcslen(wide);
   const folder *home = f->homes[i] == RSM_INDEX_END ? NULL : &f->folders[f->homes[i]];
+  rsm__bounded_tick(f->job);
   if (rsm__dead_covers(f->dead, f->paths[i])) return;
   if (!rsm__is_file_path(f->paths[i])) {
     place->error = ERROR_BAD_PATHNAME;
@@ -287,6 +291,7 @@ static uint64_t key_hash(const wanted *w) {
 
 static bool add_wanted(follower *f, wanted *w, size_t i) {
   size_t length = wcslen(f->wides[i]), leaf = leaf_of(f->wides[i], length);
+  rsm__bounded_tick(f->job);
   if (!set_key(w, f->wides[i] + leaf, length - leaf) ||
       rsm__grow(&w->numbers, &w->capacity, w->by_key.count + 1, sizeof *w->numbers) < 0)
     return false;
@@ -346,6 +351,7 @@ static void take_missing(follower *f, const wanted *w) {
     rsm__place *place = &f->places[w->numbers[i]];
     const wchar_t *wide = f->wides[w->numbers[i]];
     size_t length = wcslen(wide), leaf = leaf_of(wide, length);
+    rsm__bounded_tick(f->job);
     if (place->real || w->there[i] || wcschr(wide + leaf, L':')) continue; /* a stream of a file is not listed */
     place->error = ERROR_FILE_NOT_FOUND;
     place->real = outward_below(f, &f->folders[w->home], wide + leaf, length - leaf);
@@ -424,6 +430,7 @@ static bool place_paths(follower *f) {
   for (size_t i = 0; i < f->count; i++) {
     f->places[i] = (rsm__place){0};
     f->homes[i] = RSM_INDEX_END;
+    rsm__bounded_tick(f->job);
     rsm_status status = rsm__wide_in(f->arena, f->paths[i], &f->wides[i], NULL);
     if (status == RSM_OUT_OF_MEMORY) return false;
     if (status != RSM_OK) f->wides[i] = L""; /* no text, so no path: it came from a store that was tampered with */

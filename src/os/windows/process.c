@@ -198,8 +198,8 @@ void rsm__process_proceed(const rsm__process *process) {
   if (process->asking) rsm__asking_decide(process->asking, true);
 }
 
-void rsm__process_withdraw(const rsm__process *process) {
-  if (process->asking) rsm__asking_decide(process->asking, false);
+bool rsm__process_withdraw(const rsm__process *process) {
+  return process->asking && rsm__asking_decide(process->asking, false);
 }
 
 HANDLE rsm__process_answer_handle(const rsm__process *process) {

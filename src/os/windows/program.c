@@ -133,10 +133,17 @@ static void read_description(rsm__bounded *bounded, void *argument) {
 rsm_status rsm__program_description(const rsm__process *process, const wchar_t *path, rsm__arena *arena,
                                     const char **ret_name, rsm_error *reterr) {
   *ret_name = NULL;
+  rsm__lookup *lookup = rsm__process_lookup(process);
+  const char *words;
+  if (lookup && rsm__lookup_recall(lookup, path, &words)) {
+    *ret_name = rsm__arena_strdup(arena, words);
+    return !words || *ret_name ? RSM_OK : rsm__fail_memory(reterr);
+  }
   file_job *job = new_job(path);
   if (!job) return rsm__fail_memory(reterr);
   rsm_status status = run_job(process, read_description, job, reterr);
   if (status != RSM_OK) return status == RSM_TIMEOUT ? RSM_OK : status;
+  if (lookup) rsm__lookup_keep(lookup, path, job->description);
   *ret_name = job->description;
   rsm__arena_move(arena, &job->arena);
   free_job(job);

@@ -160,10 +160,11 @@ static rsm_status look_at_paths(rsm__targets *t, uint32_t **ret_others, rsm_erro
 static bool add_paths(rsm__targets *t, const uint32_t *others) {
   for (size_t i = 0; i < t->count; i++) {
     const rsm__place *place = &t->now.items[i];
+    const char *path = t->items[i].path;
     if (t->firsts[i] != i) continue;
-    if (!add_place(t, (uint32_t)i, place) ||
-        !add_name(t, (uint32_t)i, t->items[i].path, place->error != 0 || place->directory))
-      return false;
+    if (!add_place(t, (uint32_t)i, place)) return false;
+    if (place->real && strcmp(place->real, path) == 0) continue; /* that name is there already */
+    if (!add_name(t, (uint32_t)i, path, place->error != 0 || place->directory)) return false;
   }
   for (size_t i = 0; others && i < t->real.count;
        i++) /* that it did not answer was said of the path itself, or is of the past */

@@ -34,6 +34,8 @@ void rsm__uses_begin(rsm__uses *uses) {
 
 void rsm__uses_done(rsm__uses *uses) {
   rsm__free(uses->items);
+  rsm__free(uses->images);
+  rsm__index_done(&uses->images_by_base);
   rsm__known_done(&uses->known);
   rsm__free(uses->matches.items);
   rsm__name_done(&uses->name);

@@ -28,6 +28,14 @@ typedef struct rsm__found_use {
   bool section; /* of a handle to a mapping object: a mapping of the same file says it already */
 } rsm__found_use;
 
+/* A library as a process had it mapped: where, under which name in the kernel's spelling. */
+typedef struct rsm__seen_image {
+  const char *base;
+  size_t size;
+  const wchar_t *name; /* in known.arena */
+  size_t length;
+} rsm__seen_image;
+
 /* Zero-initialise, with targets and known.targets. Belongs to one thread, which may be given up: it owns all that it
  * writes. */
 typedef struct rsm__uses {
@@ -38,6 +46,9 @@ typedef struct rsm__uses {
   size_t count;
   size_t capacity;
   rsm__known known;
+  rsm__seen_image *images;
+  size_t image_capacity;
+  rsm__index images_by_base;
   size_t steps;             /* so far; tells for whom a known file was asked last */
   uint32_t program_refused; /* GetLastError() of what could not be asked; 0: nothing */
   uint32_t mappings_refused;
