@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -170,6 +171,7 @@ static pid_t start_dead_mount(const char *point) {
   }
   pid_t child = fork();
   if (child == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* whoever looks there would hang for ever if a failed test left it behind */
     struct {
       uint32_t length, opcode;
       uint64_t unique, rest[16384];
