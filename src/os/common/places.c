@@ -104,11 +104,13 @@ static void free_parts(part *parts) {
     if (parts[i].job) free_place_job(parts[i].job);
 }
 
-/* One part's places are left where they are. */
+/* One part's places are left where they are. False: out of memory. */
 static bool join_parts(part *parts, size_t count, rsm__places *ret_places) {
-  rsm__places all = {.count = count, .arena = parts[0].job->arena};
-  parts[0].job->arena = (rsm__arena){0};
-  all.items = parts[1].job ? rsm__arena_alloc(&all.arena, count * rsm__place_size) : parts[0].job->places;
+  place_job *first = parts[0].job;
+  if (!first) return false; /* never: all have ended well */
+  rsm__places all = {.count = count, .arena = first->arena};
+  first->arena = (rsm__arena){0};
+  all.items = parts[1].job ? rsm__arena_alloc(&all.arena, count * rsm__place_size) : first->places;
   if (!all.items) {
     rsm__places_done(&all);
     return false;
