@@ -154,31 +154,28 @@ static uint32_t add_to_crc(uint32_t crc, const unsigned char *bytes, size_t leng
 }
 
 #if defined(__GNUC__) && defined(__x86_64__)
+enum { WORD = sizeof(uint64_t) };
+
 /* The processor's own instruction: a record of 100,000 files has some megabytes. */
 __attribute__((target("sse4.2"))) static uint32_t add_words(uint32_t crc, const unsigned char *bytes, size_t words) {
   uint64_t so_far = crc, word;
-  for (; words > 0; words--, bytes += sizeof word) {
-    memcpy(&word, bytes, sizeof word);
+  for (; words > 0; words--, bytes += WORD) {
+    memcpy(&word, bytes, WORD);
     so_far = __builtin_ia32_crc32di(so_far, word);
   }
   return (uint32_t)so_far;
 }
-
-static bool has_instruction(void) {
-  return __builtin_cpu_supports("sse4.2");
-}
-#else
-static uint32_t add_words(uint32_t crc, const unsigned char *bytes, size_t words) {
-  return add_to_crc(crc, bytes, 8 * words);
-}
-
-static bool has_instruction(void) {
-  return false;
-}
 #endif
 
 uint32_t rsm__crc32c(const void *data, size_t length) {
-  const size_t words = has_instruction() ? length / 8 : 0;
-  const unsigned char *rest = (const unsigned char *)data + 8 * words;
-  return ~add_to_crc(add_words(UINT32_MAX, data, words), rest, length - 8 * words);
+  const unsigned char *bytes = data;
+  uint32_t crc = UINT32_MAX;
+#if defined(__GNUC__) && defined(__x86_64__)
+  if (length >= WORD && __builtin_cpu_supports("sse4.2")) {
+    crc = add_words(crc, bytes, length / WORD);
+    bytes += length / WORD * WORD;
+    length %= WORD;
+  }
+#endif
+  return ~add_to_crc(crc, bytes, length);
 }

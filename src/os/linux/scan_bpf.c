@@ -110,6 +110,7 @@ static uint64_t name_bit(const char *name, size_t length) {
 
 static void note_names(attempt *a) {
   const rsm__targets *targets = &a->scan->targets;
+  if (targets->has_directories) return; /* nobody asks */
   for (size_t i = 0; i < targets->by_name.count; i++) {
     const rsm__target_name *name = &targets->names[i];
     size_t at = name->length;
