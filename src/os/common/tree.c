@@ -38,7 +38,7 @@ const char *rsm__tree_join(rsm__tree_walk *walk, const char *base, const char *f
 
 void rsm__tree_add_gap(rsm__tree_walk *walk, const char *folder, const char *name, const char *reason) {
   rsm__trees *trees = &walk->trees;
-  const char *path = rsm__arena_strdup(&trees->arena, rsm__tree_join(walk, walk->told, folder, name));
+  const char *path = rsm__arena_strdup(&trees->arena, rsm__tree_join(walk, walk->root->path, folder, name));
   if (!path || rsm__grow(&trees->gaps, &trees->gap_capacity, trees->gap_count + 1, sizeof *trees->gaps) < 0) {
     walk->failed = true;
     return;
@@ -65,20 +65,21 @@ void rsm__tree_add_pending(rsm__tree_walk *walk, const char *folder, uint64_t de
 
 /* ---- The walk ---- */
 
-bool rsm__tree_enter(rsm__tree_walk *walk, const rsm__tree_root *root, const char *real, const char *path) {
+/* What is pending of it, unless it lies on a mount that did not answer: then that is a gap. */
+static void begin_root(rsm__tree_walk *walk, const rsm__tree_root *root) {
   walk->root = root;
-  walk->told = path;
   walk->pending_count = 0;
-  if (!rsm__dead_covers(&walk->dead, real)) return true;
-  rsm__tree_add_gap(walk, "", "", "did not answer in time; it was not searched");
-  return false;
+  if (rsm__dead_covers(&walk->dead, root->real))
+    rsm__tree_add_gap(walk, "", "", "did not answer in time; it was not searched");
+  else
+    rsm__tree_begin(walk);
 }
 
 static void walk_roots(rsm__bounded *bounded, void *argument) {
   rsm__tree_walk *walk = argument;
   walk->bounded = bounded;
   for (size_t i = 0; i < walk->root_count && !walk->failed; i++) {
-    rsm__tree_begin(walk, i);
+    begin_root(walk, &walk->roots[i]);
     while (walk->pending_count > 0 && !walk->failed) {
       rsm__tree_pending next = walk->pending[--walk->pending_count];
       if (!rsm__tree_read(walk, &next)) return;
@@ -95,12 +96,24 @@ static void free_walk(void *argument) {
   rsm__free(walk);
 }
 
+/* With all their texts, in the arena. NULL: out of memory. */
+static rsm__tree_root *copy_roots(const rsm__tree_root *roots, size_t count, rsm__arena *arena) {
+  rsm__tree_root *copy = rsm__arena_alloc(arena, count * sizeof *copy);
+  for (size_t i = 0; i < count && copy; i++) {
+    copy[i] = roots[i];
+    copy[i].real = rsm__arena_strdup(arena, roots[i].real);
+    copy[i].path = rsm__arena_strdup(arena, roots[i].path);
+    if (!copy[i].real || !copy[i].path) return NULL;
+  }
+  return copy;
+}
+
 static rsm__tree_walk *new_walk(const rsm__tree_root *roots, size_t count) {
   rsm__tree_walk *walk = rsm__calloc(1, sizeof *walk);
   if (!walk) return NULL;
   walk->root_count = count;
   walk->reader = rsm__tree_reader_new();
-  walk->roots = rsm__tree_roots_copy(roots, count, &walk->trees.arena);
+  walk->roots = copy_roots(roots, count, &walk->trees.arena);
   if (walk->reader && walk->roots) return walk;
   free_walk(walk);
   return NULL;

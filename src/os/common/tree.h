@@ -7,7 +7,15 @@
 #include "base/buffer.h"
 #include "os/common/lookup.h"
 
-typedef struct rsm__tree_root rsm__tree_root; /* a registered directory, and where it is */
+/* A registered directory, and where it is. */
+typedef struct rsm__tree_root {
+  uint32_t target;  /* number of the registered path */
+  const char *real; /* where it is */
+  const char *path; /* how it was registered: what people are told */
+  uint64_t dev;     /* what it is; on Windows: its volume and its number there */
+  uint64_t ino;
+  uint64_t mount_id; /* 0: not told */
+} rsm__tree_root;
 typedef struct rsm__tree_file rsm__tree_file; /* what was found in one */
 
 typedef struct rsm__tree_gap {
@@ -52,7 +60,6 @@ typedef struct rsm__tree_walk {
   rsm__tree_reader *reader;
   rsm__trees trees;
   const rsm__tree_root *root; /* the present one */
-  const char *told;           /* how people know it */
   rsm__tree_pending *pending; /* of the present root */
   size_t pending_count;
   size_t pending_capacity;
@@ -68,17 +75,13 @@ void rsm__tree_add_gap_error(rsm__tree_walk *walk, const char *folder,
                              const rsm_error *error); /* in the system's words */
 /* folder NULL: out of memory. */
 void rsm__tree_add_pending(rsm__tree_walk *walk, const char *folder, uint64_t dev, uint64_t ino);
-/* Of the root that is to be read now: false, and a gap, if it lies on a mount that did not answer. */
-bool rsm__tree_enter(rsm__tree_walk *walk, const rsm__tree_root *root, const char *real, const char *path);
 
 /* ---- What each system's part brings ---- */
 
 extern const char rsm__tree_separator;
 rsm__tree_reader *rsm__tree_reader_new(void);         /* NULL: out of memory */
 void rsm__tree_reader_free(rsm__tree_reader *reader); /* NULL-tolerant */
-/* With all their texts, in the arena. NULL: out of memory. */
-rsm__tree_root *rsm__tree_roots_copy(const rsm__tree_root *roots, size_t count, rsm__arena *arena);
-void rsm__tree_begin(rsm__tree_walk *walk, size_t root); /* enters it, and leaves it pending */
+void rsm__tree_begin(rsm__tree_walk *walk);           /* leaves the present root pending */
 /* False: nobody waits any more. */
 bool rsm__tree_read(rsm__tree_walk *walk, const rsm__tree_pending *listed);
 

@@ -173,8 +173,12 @@ static size_t find_roots(const rsm__targets *t, const rsm__places *places, const
     const rsm__place *place = &places->items[i];
     uint32_t target = others ? others[i] : (uint32_t)i;
     if (!place->real || place->error != 0 || !S_ISDIR(place->stat.mode) || t->firsts[target] != target) continue;
-    roots[count++] =
-        (rsm__tree_root){.target = target, .real = place->real, .path = t->items[target].path, .stat = place->stat};
+    roots[count++] = (rsm__tree_root){.target = target,
+                                      .real = place->real,
+                                      .path = t->items[target].path,
+                                      .dev = place->stat.dev,
+                                      .ino = place->stat.ino,
+                                      .mount_id = place->stat.mount_id};
   }
   return count;
 }

@@ -39,17 +39,6 @@ void rsm__tree_reader_free(rsm__tree_reader *reader) {
   rsm__free(reader);
 }
 
-rsm__tree_root *rsm__tree_roots_copy(const rsm__tree_root *roots, size_t count, rsm__arena *arena) {
-  rsm__tree_root *copy = rsm__arena_alloc(arena, count * sizeof *copy);
-  for (size_t i = 0; i < count && copy; i++) {
-    copy[i] = roots[i];
-    copy[i].real = rsm__arena_strdup(arena, roots[i].real);
-    copy[i].path = rsm__arena_strdup(arena, roots[i].path);
-    if (!copy[i].real || !copy[i].path) return NULL;
-  }
-  return copy;
-}
-
 static void add_gap_errno(rsm__tree_walk *walk, const char *folder, int code) {
   rsm_error error;
   rsm__fail_errno(&error, code, NULL, NULL);
@@ -73,7 +62,7 @@ static void add_file(rsm__tree_walk *walk, const char *folder, const char *name,
 }
 
 /* A btrfs subvolume has a device of its own and is no other mount; without mount ids only the device can tell. */
-static bool is_other_mount(const rsm__stat *root, const rsm__stat *found) {
+static bool is_other_mount(const rsm__tree_root *root, const rsm__stat *found) {
   if (root->mount_id != 0 && found->mount_id != 0) return root->mount_id != found->mount_id;
   return root->dev != found->dev;
 }
@@ -84,7 +73,7 @@ static void take_name(rsm__tree_walk *walk, int dir, const char *folder, const c
   rsm__bounded_tick(walk->bounded);
   if (rsm__stat_at(dir, name, AT_SYMLINK_NOFOLLOW, &stat) != 0) return; /* removed since its name was read */
   if (S_ISLNK(stat.mode)) return;
-  if (is_other_mount(&walk->root->stat, &stat)) {
+  if (is_other_mount(walk->root, &stat)) {
     rsm__tree_add_gap(walk, folder, name, other_mount);
     return;
   }
@@ -130,9 +119,9 @@ bool rsm__tree_read(rsm__tree_walk *walk, const rsm__tree_pending *listed) {
   return true;
 }
 
-void rsm__tree_begin(rsm__tree_walk *walk, size_t i) {
-  const rsm__tree_root *root = &walk->roots[i];
-  if (!rsm__tree_enter(walk, root, root->real, root->path)) return;
-  add_file(walk, "", "", &root->stat);
-  rsm__tree_add_pending(walk, "", root->stat.dev, root->stat.ino);
+void rsm__tree_begin(rsm__tree_walk *walk) {
+  const rsm__tree_root *root = walk->root;
+  const rsm__stat stat = {.dev = root->dev, .ino = root->ino, .mount_id = root->mount_id, .mode = S_IFDIR};
+  add_file(walk, "", "", &stat);
+  rsm__tree_add_pending(walk, "", root->dev, root->ino);
 }

@@ -178,8 +178,11 @@ static size_t find_roots(const rsm__targets *t, const rsm__places *places, const
     const rsm__place *place = &places->items[i];
     uint32_t target = others ? others[i] : (uint32_t)i;
     if (!place->real || !place->has_id || !place->directory || t->firsts[target] != target) continue;
-    roots[count++] =
-        (rsm__tree_root){.target = target, .real = place->real, .path = t->items[target].path, .id = place->id};
+    roots[count++] = (rsm__tree_root){.target = target,
+                                      .real = place->real,
+                                      .path = t->items[target].path,
+                                      .dev = place->id.volume,
+                                      .ino = place->id.index};
   }
   return count;
 }

@@ -41,17 +41,6 @@ void rsm__tree_reader_free(rsm__tree_reader *reader) {
   rsm__free(reader);
 }
 
-rsm__tree_root *rsm__tree_roots_copy(const rsm__tree_root *roots, size_t count, rsm__arena *arena) {
-  rsm__tree_root *copy = rsm__arena_alloc(arena, count * sizeof *copy);
-  for (size_t i = 0; i < count && copy; i++) {
-    copy[i] = roots[i];
-    copy[i].real = rsm__arena_strdup(arena, roots[i].real);
-    copy[i].path = rsm__arena_strdup(arena, roots[i].path);
-    if (!copy[i].real || !copy[i].path) return NULL;
-  }
-  return copy;
-}
-
 /* ---- Results ---- */
 
 static void add_gap_code(rsm__tree_walk *walk, const char *folder, uint32_t code) {
@@ -66,7 +55,7 @@ static void add_file(rsm__tree_walk *walk, const char *folder, const char *name,
     walk->failed = true;
     return;
   }
-  trees->files[trees->count++] = (rsm__tree_file){.id = {.volume = walk->root->id.volume, .index = index},
+  trees->files[trees->count++] = (rsm__tree_file){.id = {.volume = walk->root->dev, .index = index},
                                                   .target = walk->root->target,
                                                   .directory = directory,
                                                   .folder = folder,
@@ -103,8 +92,7 @@ static bool is_mounted(rsm__tree_walk *walk, const char *folder, const char *nam
   if (!path || !rsm__bounded_touch(walk->bounded, (const char *)walk->path.data)) return false;
   RSM_CLEAN_HANDLE HANDLE there = NULL;
   uint64_t volume;
-  if (!look(walk, path, false, &there) || !rsm__file_volume(there, &volume) || volume == walk->root->id.volume)
-    return false;
+  if (!look(walk, path, false, &there) || !rsm__file_volume(there, &volume) || volume == walk->root->dev) return false;
   rsm__file_real_path(there, &walk->reader->real);
   if (walk->reader->real.failed) walk->failed = true;
   if (walk->failed || walk->reader->real.length == 0) return false;
@@ -152,7 +140,7 @@ static bool take_directory(rsm__tree_walk *walk, const rsm__tree_pending *listed
   HANDLE handle = walk->reader->directory.handle;
   const rsm__entry itself = {.attributes = rsm__file_attributes(handle, &tag), .tag = tag};
   bool is_root = listed->folder[0] == '\0', same = rsm__file_index(handle, &index);
-  if (same && is_root) same = index == walk->root->id.index;
+  if (same && is_root) same = index == walk->root->ino;
   if (same && !is_root) same = !rsm__entry_is_link(&itself);
   if (same && walk->reader->proven && listed->ino != 0) same = index == listed->ino;
   if (!same) {
@@ -192,8 +180,7 @@ bool rsm__tree_read(rsm__tree_walk *walk, const rsm__tree_pending *listed) {
   return true;
 }
 
-void rsm__tree_begin(rsm__tree_walk *walk, size_t i) {
-  const rsm__tree_root *root = &walk->roots[i];
+void rsm__tree_begin(rsm__tree_walk *walk) {
   walk->reader->proven = false;
-  if (rsm__tree_enter(walk, root, root->real, root->path)) rsm__tree_add_pending(walk, "", 0, 0);
+  rsm__tree_add_pending(walk, "", 0, 0);
 }
