@@ -18,6 +18,7 @@
 #include "check.h"
 #include "os/holders.h"
 #include "own_mounts.h"
+#include "until.h"
 
 static char folder[PATH_MAX];
 static bool has_own_mounts; /* root, in a mount namespace of our own */
@@ -78,6 +79,21 @@ static inline pid_t start(action *act, const char *path, int argument) {
   CHECK(got >= 0);
   close(ready[0]);
   return child;
+}
+
+/* Is it what /proc/PID/stat calls that: 'S' asleep (so no exec is under way), 'Z' ended? */
+static inline bool is_in_state(pid_t pid, char state) {
+  char path[32], text[512] = "";
+  snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+  const char *name_end = length > 0 ? strrchr(text, ')') : NULL;
+  if (fd >= 0) close(fd);
+  return name_end && name_end[1] == ' ' && name_end[2] == state;
+}
+
+static inline void await_state(pid_t pid, char state) {
+  CHECK(UNTIL(10000, is_in_state(pid, state)));
 }
 
 static inline void end(pid_t child) {

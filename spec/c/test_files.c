@@ -163,10 +163,15 @@ static void test_out_of_memory_with_many(rsm__lookup *lookup) {
 static pid_t start_dead_mount(const char *point) {
   char options[128];
   int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+  int ready[2];
+  char none;
   if (fuse < 0) return -1;
+  CHECK(pipe2(ready, O_CLOEXEC) == 0);
   snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other", fuse);
   if (mount("dead", point, "fuse.dead", MS_NOSUID | MS_NODEV, options) < 0) {
     close(fuse);
+    close(ready[0]);
+    close(ready[1]);
     return -1;
   }
   pid_t child = fork();
@@ -186,10 +191,13 @@ static pid_t start_dead_mount(const char *point) {
       uint32_t max_write, words[9];
     } answer = {.length = sizeof answer, .unique = request.unique, .major = 7, .minor = 31, .max_write = 4096};
     if (got > 0 && write(fuse, &answer, sizeof answer) != sizeof answer) _exit(1);
+    close(ready[1]); /* the parent's read ends */
     for (;;) pause();
   }
   close(fuse);
-  usleep(100 * 1000);
+  close(ready[1]);
+  CHECK(read(ready[0], &none, 1) == 0);
+  close(ready[0]);
   return child;
 }
 

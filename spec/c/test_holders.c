@@ -11,7 +11,7 @@
 /* A process like start(act, ...) holds the file; the listing names it alone, with this one use. */
 static void check_one(action *act, const char *name, int argument, rsm_use_how how, uint32_t access) {
   pid_t child = start(act, in(name), argument);
-  usleep(act == act_exec ? 50000 : 0);
+  if (act == act_exec) await_state(child, 'S');
   find(name);
   CHECK_INT(found.count, 1);
   const rsm_use *use = only_use(child, how, in(name));
@@ -90,7 +90,7 @@ static void test_deleted_and_replaced(void) {
       if (linked) CHECK(link(in("old"), in("kept")) == 0 && link(in("old-program"), in("kept-program")) == 0);
       pid_t opened = start(act_open, in("old"), O_RDWR), mapped = start(act_map, in("old"), 1);
       pid_t running = start(act_exec, in("old-program"), 0);
-      usleep(50000);
+      await_state(running, 'S');
       if (replaced) {
         replace("old");
         replace("old-program");
@@ -266,7 +266,7 @@ static void test_a_thread_with_its_own_descriptors(void) {
 
 static void test_a_leader_that_has_ended(void) {
   pid_t child = start(act_own_table, in("threaded"), 1);
-  usleep(50000);
+  await_state(child, 'Z');
   find("threaded");
   only_use(child, RSM_USE_OPEN, in("threaded"));
   end(child);

@@ -106,7 +106,7 @@ static void test_another_mount_below_a_directory_is_named(void) {
 static void check_file(const char *name) {
   pid_t opened = start(act_open, in(name), O_RDONLY), running = start(act_exec, in(name), 0);
   pid_t mapped = start(act_map, in(name), 0);
-  usleep(50000);
+  await_state(running, 'S');
   find(name);
   CHECK_INT(found.count, 3);
   CHECK(!only_use(opened, RSM_USE_OPEN, in(name))->deleted && !only_use(mapped, RSM_USE_MAP, in(name))->deleted);
