@@ -76,12 +76,12 @@ static void our_own_place(void) {
   const rsm_process id = {.pid = (uint32_t)getpid()};
   rsm__process *self = NULL;
   rsm__service_place place = {0};
+  begin();
   must(rsm__process_open(&id, &self, &problem));
-  must(rsm__service_of(NULL, self, &arena, &place, &problem));
+  must(rsm__service_of(services, self, &arena, &place, &problem));
   CHECK(!place.id.name || (place.group && place.carries_us));
   self = rsm__process_close(self);
-  rsm__arena_done(&arena);
-  CHECK_INT(rsm__alloc_live(), 0);
+  finish();
 }
 
 /* ---- Under systemd: one unit ---- */
@@ -188,7 +188,7 @@ static void of_a_process(void) {
   begin();
   must(start("rsm-of.service", &process));
   must(rsm__process_open(&process, &handle, &problem));
-  must(rsm__service_of(NULL, handle, &arena, &place, &problem));
+  must(rsm__service_of(services, handle, &arena, &place, &problem));
   CHECK_TEXT(place.id.name, "rsm-of.service");
   CHECK_TEXT(place.group, "/system.slice/rsm-of.service");
   CHECK(!place.carries_us);

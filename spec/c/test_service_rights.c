@@ -62,7 +62,7 @@ static void drive_user_service(void) {
   rsm__process *handle = NULL;
   rsm__service_place place = {0};
   must(rsm__process_open(&process, &handle, &problem));
-  must(rsm__service_of(NULL, handle, &arena, &place, &problem));
+  must(rsm__service_of(services, handle, &arena, &place, &problem));
   handle = rsm__process_close(handle);
   CHECK(rsm__service_id_equal(&place.id, &id));
   must(rsm__service_inspect(services, &place, &arena, &facts, &problem));

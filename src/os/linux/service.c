@@ -70,54 +70,6 @@ static rsm_status complete_name(const char *name, rsm__arena *arena, const char 
   return RSM_OK;
 }
 
-/* ---- The service of a process ---- */
-
-rsm_status rsm__unit_group_of(const char *folder, rsm__arena *arena, const char **ret_group, rsm_error *reterr) {
-  RSM_CLEAN_FD int dir = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  rsm_status status =
-      dir < 0 ? rsm__fail_errno(reterr, errno, "open", folder) : rsm__procfs_cgroup(dir, arena, ret_group, reterr);
-  if (status == RSM_OK || rsm__is_shortage(status)) return status;
-  *ret_group = NULL;
-  return RSM_OK;
-}
-
-rsm_status rsm__unit_of_group(const char *group, rsm__arena *arena, rsm__unit *ret_unit, rsm_error *reterr) {
-  const char *first = NULL;
-  rsm_status status = rsm__unit_group_of("/proc/1", arena, &first, reterr);
-  if (status != RSM_OK) return status;
-  const char *below = rsm__unit_path_below(group, first ? first : "");
-  rsm__unit unit = rsm__parse_unit(below ? below : "");
-  if (unit.name) unit.path_length += (size_t)(below - group);
-  *ret_unit = unit;
-  return RSM_OK;
-}
-
-rsm_status rsm__service_of(rsm__services *services, const rsm__process *process, rsm__arena *arena,
-                           rsm__service_place *ret_place, rsm_error *reterr) {
-  (void)services;
-  RSM_CLEAN_FD int dir = -1;
-  rsm_status status = rsm__process_open_proc(process, &dir, reterr);
-  if (status != RSM_OK) return status;
-  const char *path;
-  status = rsm__procfs_cgroup(dir, arena, &path, reterr);
-  if (status != RSM_OK) return status;
-  rsm__service_place place = {0};
-  rsm__unit unit;
-  status = rsm__unit_of_group(path ? path : "", arena, &unit, reterr);
-  if (status != RSM_OK) return status;
-  if (unit.name) {
-    place.id = (rsm__service_id){rsm__arena_copy(arena, unit.name, unit.name_length), unit.user_manager, unit.owner};
-    place.group = rsm__arena_copy(arena, path, unit.path_length);
-    if (!place.id.name || !place.group) return rsm__fail_memory(reterr);
-    const char *ours = NULL;
-    status = rsm__unit_group_of("/proc/self", arena, &ours, reterr);
-    if (status != RSM_OK) return status;
-    place.carries_us = ours && rsm__cgroup_within(ours, place.group);
-  }
-  *ret_place = place;
-  return RSM_OK;
-}
-
 /* ---- The managers ---- */
 
 typedef struct connection {
@@ -132,6 +84,9 @@ struct rsm__services {
   size_t count, capacity;
   rsm__cgroups cgroups;
   bool leftovers_seen; /* nothing tells when those end */
+  bool first_known;
+  const char *first; /* the control group of the first process; NULL: not to be had */
+  rsm__arena arena;  /* of first */
 };
 
 rsm_status rsm__services_new(rsm__task *task, rsm__services **ret_services, rsm_error *reterr) {
@@ -147,6 +102,7 @@ rsm__services *rsm__services_free(rsm__services *services) {
   for (size_t i = 0; i < services->count; i++) rsm__bus_close(services->connections[i].bus);
   rsm__cgroups_done(&services->cgroups);
   rsm__free(services->connections);
+  rsm__arena_done(&services->arena);
   rsm__free(services);
   return NULL;
 }
@@ -154,6 +110,64 @@ rsm__services *rsm__services_free(rsm__services *services) {
 rsm__cgroups *rsm__services_cgroups(rsm__services *services) {
   return &services->cgroups;
 }
+
+/* ---- The service of a process ---- */
+
+rsm_status rsm__unit_group_of(const char *folder, rsm__arena *arena, const char **ret_group, rsm_error *reterr) {
+  RSM_CLEAN_FD int dir = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  rsm_status status =
+      dir < 0 ? rsm__fail_errno(reterr, errno, "open", folder) : rsm__procfs_cgroup(dir, arena, ret_group, reterr);
+  if (status == RSM_OK || rsm__is_shortage(status)) return status;
+  *ret_group = NULL;
+  return RSM_OK;
+}
+
+static rsm__unit unit_below(const char *group, const char *first) {
+  const char *below = rsm__unit_path_below(group, first ? first : "");
+  rsm__unit unit = rsm__parse_unit(below ? below : "");
+  if (unit.name) unit.path_length += (size_t)(below - group);
+  return unit;
+}
+
+rsm_status rsm__unit_of_group(const char *group, rsm__arena *arena, rsm__unit *ret_unit, rsm_error *reterr) {
+  const char *first = NULL;
+  rsm_status status = rsm__unit_group_of("/proc/1", arena, &first, reterr);
+  if (status == RSM_OK) *ret_unit = unit_below(group, first);
+  return status;
+}
+
+/* The first process stays where it is. */
+static rsm_status read_first_group(rsm__services *services, rsm_error *reterr) {
+  if (services->first_known) return RSM_OK;
+  rsm_status status = rsm__unit_group_of("/proc/1", &services->arena, &services->first, reterr);
+  services->first_known = status == RSM_OK;
+  return status;
+}
+
+rsm_status rsm__service_of(rsm__services *services, const rsm__process *process, rsm__arena *arena,
+                           rsm__service_place *ret_place, rsm_error *reterr) {
+  RSM_CLEAN_FD int dir = -1;
+  const char *path = NULL;
+  rsm_status status = rsm__process_open_proc(process, &dir, reterr);
+  if (status == RSM_OK) status = rsm__procfs_cgroup(dir, arena, &path, reterr);
+  if (status == RSM_OK) status = read_first_group(services, reterr);
+  if (status != RSM_OK) return status;
+  rsm__service_place place = {0};
+  rsm__unit unit = unit_below(path ? path : "", services->first);
+  if (unit.name) {
+    place.id = (rsm__service_id){rsm__arena_copy(arena, unit.name, unit.name_length), unit.user_manager, unit.owner};
+    place.group = rsm__arena_copy(arena, path, unit.path_length);
+    if (!place.id.name || !place.group) return rsm__fail_memory(reterr);
+    const char *ours = NULL;
+    status = rsm__unit_group_of("/proc/self", arena, &ours, reterr);
+    if (status != RSM_OK) return status;
+    place.carries_us = ours && rsm__cgroup_within(ours, place.group);
+  }
+  *ret_place = place;
+  return RSM_OK;
+}
+
+/* ---- The connections ---- */
 
 static connection *find_connection(rsm__services *services, const rsm__service_id *id) {
   for (size_t i = 0; i < services->count; i++) {
