@@ -60,7 +60,6 @@ typedef struct attempt {
   rsm__shows shows;
   uint64_t extras[MOST_EXTRAS]; /* inode numbers that stat does not show */
   size_t extra_count;
-  uint64_t names[NAME_BITS / 64]; /* a bit for each last part of a registered name, and for some others */
   rsm__hints hints;
   bool done;
   char reason[sizeof((rsm_scanner_info *)0)->reason]; /* why it is not done */
@@ -73,7 +72,9 @@ typedef struct reader {
   rsm__canaries_seen seen;
   bool own_doubt;                     /* something of our own process could not be made out */
   uint64_t own_maps[RSM__SHOWS_MOST]; /* the inode numbers at shows' mappings; 0: none */
-  const char *failed;                 /* static text; NULL: it has not */
+  bool names_known;
+  uint64_t names[NAME_BITS / 64]; /* a bit for each last part of a registered name, and for some others */
+  const char *failed;             /* static text; NULL: it has not */
   rsm__walk_record records[BUFFER_RECORDS];
 } reader;
 
@@ -108,31 +109,33 @@ static uint64_t name_bit(const char *name, size_t length) {
   return rsm__hash_numbers(rsm__hash_text(name, told), length) % NAME_BITS;
 }
 
-static void note_names(attempt *a) {
-  const rsm__targets *targets = &a->scan->targets;
-  if (targets->has_directories) return; /* nobody asks */
+static void note_names(reader *r) {
+  const rsm__targets *targets = &r->a->scan->targets;
   for (size_t i = 0; i < targets->by_name.count; i++) {
     const rsm__target_name *name = &targets->names[i];
     size_t at = name->length;
     while (at > 0 && name->text[at - 1] != '/') at--;
     uint64_t bit = name_bit(name->text + at, name->length - at);
-    a->names[bit / 64] |= (uint64_t)1 << bit % 64;
+    r->names[bit / 64] |= (uint64_t)1 << bit % 64;
   }
+  r->names_known = true;
 }
 
 /* May the removed name be one of ours? Below a directory, or a path that does not exist, every name is. */
-static bool may_be_named(const attempt *a, const rsm__walk_record *r) {
-  if (r->name_length == 0 || a->scan->targets.has_directories) return true;
-  uint64_t bit = name_bit(r->name, r->name_length);
-  return a->names[bit / 64] >> bit % 64 & 1;
+static bool may_be_named(reader *r, const rsm__walk_record *record) {
+  if (record->name_length == 0 || r->a->scan->targets.has_directories) return true;
+  if (!r->names_known) note_names(r);
+  uint64_t bit = name_bit(record->name, record->name_length);
+  return r->names[bit / 64] >> bit % 64 & 1;
 }
 
 /* Exactly what the program could only guess: the number is one of ours, or the name was removed where ours lie. */
-static bool is_hit(const attempt *a, const rsm__walk_record *r) {
-  const rsm__targets *targets = &a->scan->targets;
-  if (rsm__targets_has_inode(targets, r->ino) || is_extra(a, r->ino)) return true;
-  if (!r->removed || !may_be_named(a, r)) return false;
-  return rsm__targets_on_device(targets, makedev(r->device >> 20, r->device & 0xfffff));
+static bool is_hit(reader *r, const rsm__walk_record *record) {
+  const rsm__targets *targets = &r->a->scan->targets;
+  if (rsm__targets_has_inode(targets, record->ino) || is_extra(r->a, record->ino)) return true;
+  if (!record->removed) return false;
+  return rsm__targets_on_device(targets, makedev(record->device >> 20, record->device & 0xfffff)) &&
+         may_be_named(r, record);
 }
 
 static bool is_lost(const rsm__walk_record *r) {
@@ -159,7 +162,7 @@ static void take_own(reader *r, const rsm__walk_record *record) {
 static bool take_other(reader *r, const rsm__walk_record *record) {
   rsm__hint_kind kind = RSM__HINT_WHOLE;
   bool doubt = record->kind == RSM__WALK_DOUBTS;
-  if (!doubt && !is_hit(r->a, record)) return true;
+  if (!doubt && !is_hit(r, record)) return true;
   if (record->tid == record->tgid && !doubt)
     kind = record->kind == RSM__WALK_FD    ? RSM__HINT_DESCRIPTOR
            : record->kind == RSM__WALK_MAP ? RSM__HINT_MAPPING
@@ -406,7 +409,6 @@ static void attempt_all(rsm__bounded *job, void *argument) {
     give_up(a, "files lie on a file system that it does not know", unknown);
     return;
   }
-  note_names(a);
   rsm__own_files_begin();
   a->done = plant(a) && enter(a) && show(a) && look_below(a) && walk(a) && finish(a);
   leave_walker(a);
