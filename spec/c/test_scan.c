@@ -311,6 +311,53 @@ static void test_a_job_that_hangs_takes_its_thread_with_it(void) {
   CHECK_INT(rsm__alloc_live(), live);
 }
 
+static job *new_job(int release) {
+  job *j = rsm__calloc(1, sizeof *j);
+  CHECK(j);
+  j->release = release;
+  return j;
+}
+
+static void test_a_job_beside_its_caller(void) {
+  long live = rsm__alloc_live();
+  rsm__bounded_worker *worker = NULL;
+  for (int i = 0; i < 3; i++) {
+    rsm__bounded *begun = NULL;
+    int ends[2];
+    CHECK(pipe2(ends, O_CLOEXEC) == 0);
+    job *j = new_job(ends[0]);
+    CHECK(rsm__bounded_begin_by(&worker, note_thread, free_job, j, &begun, NULL) == RSM_OK);
+    CHECK(!rsm__bounded_returned(begun)); /* it waits for us */
+    close(ends[1]);
+    if (i < 2)
+      CHECK(rsm__bounded_wait_by(&worker, begun, 5000, NULL, NULL, NULL) == RSM_OK);
+    else
+      CHECK(UNTIL(5000, rsm__bounded_returned(begun)));
+    if (i < 2)
+      free_job(j);
+    else
+      rsm__bounded_leave_by(&worker, begun); /* frees what it has read */
+  }
+  CHECK(worker);
+  rsm__bounded_worker_free(worker);
+  CHECK_INT(rsm__alloc_live(), live);
+}
+
+static void test_a_job_that_nobody_waits_for(void) {
+  long live = rsm__alloc_live();
+  rsm__bounded_worker *worker = NULL;
+  rsm__bounded *begun = NULL;
+  int ends[2];
+  CHECK(pipe2(ends, O_CLOEXEC) == 0);
+  CHECK(rsm__bounded_begin_by(&worker, note_thread, free_job, new_job(ends[0]), &begun, NULL) == RSM_OK);
+  rsm__bounded_leave_by(&worker, begun);
+  CHECK(!worker && run_job(&worker)); /* the next one does not wait behind it */
+  rsm__bounded_worker_free(worker);
+  CHECK(rsm__alloc_live() > live);
+  close(ends[1]);
+  CHECK(UNTIL(5000, rsm__alloc_live() == live));
+}
+
 int main(int argc, char **argv) {
   static const check_test tests[] = {
       CHECK_TEST(test_many_holders),
@@ -324,6 +371,8 @@ int main(int argc, char **argv) {
       CHECK_TEST(test_mappings_by_text),
       CHECK_TEST(test_jobs_share_a_thread),
       CHECK_TEST(test_a_job_that_hangs_takes_its_thread_with_it),
+      CHECK_TEST(test_a_job_beside_its_caller),
+      CHECK_TEST(test_a_job_that_nobody_waits_for),
   };
   begin();
   int code = check_run(tests, RSM_COUNT(tests), argc, argv);

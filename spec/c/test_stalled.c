@@ -6,6 +6,7 @@
 #include "builtin/classify.h"
 #include "os/clock.h"
 #include "os/launch.h"
+#include "os/linux/look.h"
 #include "os/process.h"
 
 enum { LIMIT = 700, SMALL = 2500 };
@@ -104,6 +105,50 @@ static void test_arguments_that_do_not_answer(void) {
   end_stalls(live);
 }
 
+static size_t count_threads(void) {
+  RSM_CLEAN(rsm__numbers_done) rsm__numbers threads = {0};
+  CHECK(rsm__numbers_list(AT_FDCWD, "/proc/self/task", &threads, NULL) == RSM_OK);
+  return threads.count;
+}
+
+/* Both are read beside us; who answers is not kept waiting by who does not. */
+static void check_reading_ahead(const rsm__process *silent, const rsm__process *other) {
+  RSM_CLEAN_ARENA rsm__arena texts = {0};
+  rsm__process_facts facts;
+  uint64_t before = rsm__clock_ms();
+  CHECK(rsm__process_facts_get(other, &texts, &facts, NULL) == RSM_OK && facts.command_count > 0);
+  CHECK(rsm__clock_ms() - before < LIMIT);
+  CHECK(rsm__process_facts_get(silent, &texts, &facts, NULL) == RSM_OK && !facts.command && facts.exe);
+  rsm__subject subject = classify(silent, &texts);
+  CHECK_TEXT(subject.app.note, "its arguments could not be read in time");
+  CHECK(rsm__clock_ms() - before < LIMIT + SMALL); /* one wait for all of it */
+}
+
+static void test_reading_ahead_of_who_does_not_answer(void) {
+  long live = rsm__alloc_live();
+  if (!start_server()) return;
+  begin_stalls(LIMIT);
+  put("held");
+  pid_t child = start(act_stall_memory, in("held"), 0), answers = start(act_open, in("held"), O_RDONLY);
+  if (stalls_at_arguments(child)) {
+    rsm__process *unasked = open_process(child, NULL), *silent = open_process(child, NULL);
+    rsm__process *other = open_process(answers, NULL);
+    size_t threads = count_threads();
+    rsm__process_read_ahead(unasked);
+    CHECK(UNTIL(LIMIT, count_threads() > threads));
+    rsm__process_close(unasked); /* the thread keeps what it needs */
+    rsm__process_read_ahead(silent);
+    rsm__process_read_ahead(other);
+    check_reading_ahead(silent, other);
+    rsm__process_close(silent);
+    rsm__process_close(other);
+  }
+  end_server();
+  end(child);
+  end(answers);
+  end_stalls(live);
+}
+
 static void get_facts(rsm__task *task, void *argument) {
   RSM_CLEAN_ARENA rsm__arena texts = {0};
   rsm__process_facts facts;
@@ -175,6 +220,20 @@ static void test_mappings_that_do_not_answer(void) {
   end_stalls(live);
 }
 
+/* Numbers begin anew at times: not among those that are started now, which are looked at in their order. */
+static void pass_the_last_pids(void) {
+  enum { ENOUGH = 200 };
+  long most = 0, pid = 0;
+  FILE *file = fopen("/proc/sys/kernel/pid_max", "re");
+  CHECK(file && fscanf(file, "%ld", &most) == 1);
+  fclose(file);
+  do {
+    pid = fork();
+    if (pid == 0) _exit(0);
+    CHECK(pid > 0 && waitpid((pid_t)pid, NULL, 0) == pid);
+  } while (pid + ENOUGH > most);
+}
+
 static void test_too_many_that_do_not_answer(void) {
   enum { COUNT = 6, MOST = 4 };
   long live = rsm__alloc_live();
@@ -182,6 +241,7 @@ static void test_too_many_that_do_not_answer(void) {
   if (!start_server()) return;
   begin_stalls(LIMIT);
   put("held");
+  pass_the_last_pids();
   for (int i = 0; i < COUNT; i++) children[i] = start(act_stall_exec, in("held"), 0);
   pid_t other = start(act_open, in("held"), O_RDONLY);
   if (stalls_in_exec(children[COUNT - 1])) {
@@ -231,8 +291,11 @@ static void test_freeing_a_listing_that_hangs(void) {
 
 int main(int argc, char **argv) {
   static const check_test tests[] = {
-      CHECK_TEST(test_arguments_that_do_not_answer), CHECK_TEST(test_cancelling_ends_the_wait_for_arguments),
-      CHECK_TEST(test_mappings_that_do_not_answer),  CHECK_TEST(test_too_many_that_do_not_answer),
+      CHECK_TEST(test_arguments_that_do_not_answer),
+      CHECK_TEST(test_reading_ahead_of_who_does_not_answer),
+      CHECK_TEST(test_cancelling_ends_the_wait_for_arguments),
+      CHECK_TEST(test_mappings_that_do_not_answer),
+      CHECK_TEST(test_too_many_that_do_not_answer),
       CHECK_TEST(test_freeing_a_listing_that_hangs),
   };
   begin();

@@ -132,14 +132,22 @@ static rsm_status keep_live(gathering *g, const rsm__subject *subject, rsm__proc
   return RSM_OK;
 }
 
-static rsm_status add_app(gathering *g, const found *item, bool keep_handles, rsm_error *reterr) {
-  RSM_CLEAN_PROCESS rsm__process *handle = NULL;
+/* *ret_handle stays NULL if it has ended: it uses nothing any more. */
+static rsm_status open_found(const gathering *g, const found *item, rsm__process **ret_handle, rsm_error *reterr) {
+  rsm_status status = rsm__process_open(&item->process, ret_handle, reterr);
+  if (status != RSM_OK) return status == RSM_NOT_FOUND ? RSM_OK : status;
+  rsm__process_within(*ret_handle, g->session->lookup, g->task);
+  rsm__process_read_ahead(*ret_handle);
+  return RSM_OK;
+}
+
+/* May take the handle over. */
+static rsm_status add_app(gathering *g, const found *item, rsm__process **handle, bool keep_handles,
+                          rsm_error *reterr) {
   RSM_CLEAN_ARENA rsm__arena arena = {0};
   rsm__subject subject = {0};
-  rsm_status status = rsm__process_open(&item->process, &handle, reterr);
-  if (status == RSM_OK) rsm__process_within(handle, g->session->lookup, g->task);
-  if (status == RSM_OK) status = rsm__classify(&g->classifier, handle, &arena, &subject, reterr);
-  if (status == RSM_NOT_FOUND) return RSM_OK; /* it ended meanwhile: it uses nothing any more */
+  rsm_status status = rsm__classify(&g->classifier, *handle, &arena, &subject, reterr);
+  if (status == RSM_NOT_FOUND) return RSM_OK;
   if (status != RSM_OK) return status;
   rsm_app *app = &subject.app;
   app->affected = is_affected(g, item);
@@ -148,7 +156,21 @@ static rsm_status add_app(gathering *g, const found *item, bool keep_handles, rs
   rsm__filters_mask(&g->session->filters, app);
   if (subject.service) return rsm__service_group_join(&g->affected->groups, subject.service, app, reterr);
   status = rsm__list_add_copy(g->affected->list, app, reterr);
-  return status == RSM_OK ? keep_live(g, &subject, &handle, keep_handles, reterr) : status;
+  return status == RSM_OK ? keep_live(g, &subject, handle, keep_handles, reterr) : status;
+}
+
+/* While one is looked at, the next is read ahead. */
+static rsm_status add_apps(gathering *g, bool keep_handles, rsm_error *reterr) {
+  RSM_CLEAN_PROCESS rsm__process *next = NULL;
+  rsm_status status = g->count > 0 ? open_found(g, &g->items[0], &next, reterr) : RSM_OK;
+  for (size_t i = 0; status == RSM_OK && i < g->count; i++) {
+    RSM_CLEAN_PROCESS rsm__process *handle = next;
+    next = NULL;
+    if (g->task && rsm__task_cancelled(g->task)) return rsm__fail(reterr, RSM_CANCELLED, NULL, NULL);
+    if (i + 1 < g->count) status = open_found(g, &g->items[i + 1], &next, reterr);
+    if (status == RSM_OK && handle) status = add_app(g, &g->items[i], &handle, keep_handles, reterr);
+  }
+  return status;
 }
 
 static rsm_status find_registered_services(gathering *g, rsm_error *reterr) {
@@ -231,13 +253,9 @@ static rsm_status add_remembered(const rsm__builtin *session, const rsm__affecte
 
 static rsm_status make_list(gathering *g, bool keep_handles, rsm_error *reterr) {
   rsm__affected *affected = g->affected;
-  rsm_status status = RSM_OK;
   affected->list = rsm__list_new();
   if (!affected->list) return rsm__fail_memory(reterr);
-  for (size_t i = 0; status == RSM_OK && i < g->count; i++) {
-    if (g->task && rsm__task_cancelled(g->task)) return rsm__fail(reterr, RSM_CANCELLED, NULL, NULL);
-    status = add_app(g, &g->items[i], keep_handles, reterr);
-  }
+  rsm_status status = add_apps(g, keep_handles, reterr);
   if (status == RSM_OK) status = find_registered_services(g, reterr);
   for (size_t i = 0; status == RSM_OK && i < affected->groups.count; i++)
     status = add_service(g, affected->groups.items[i], reterr);

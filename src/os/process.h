@@ -31,6 +31,12 @@ const rsm_process *rsm__process_id(const rsm__process *process);
  * long as the handle is used. Without this the reads wait as long as the process does. */
 void rsm__process_within(rsm__process *process, rsm__lookup *lookup, rsm__task *task);
 
+/* Begins to read, within that limit and beside the caller, what rsm__process_facts_get and rsm__launch_capture (without
+ * an environment) will be asked for, so that the caller can do something else meanwhile; the first question waits for
+ * it. A hint: of more than two at a time, and where it cannot be done, nothing is read ahead. The handle is closed
+ * before the lookup and the task end. Windows: does nothing. */
+void rsm__process_read_ahead(rsm__process *process);
+
 /* False from the moment that its last thread has ended, reaped or not. */
 bool rsm__process_alive(const rsm__process *process);
 

@@ -266,9 +266,9 @@ void rsm__bounded_worker_free(rsm__bounded_worker *worker) {
   unref_worker(worker);
 }
 
-rsm_status rsm__bounded_run_by(rsm__bounded_worker **worker, rsm__bounded_work *work, rsm__bounded_free *free_argument,
-                               void *argument, uint32_t limit_ms, rsm__task *task, rsm__bounded **ret_stuck,
-                               rsm_error *reterr) {
+rsm_status rsm__bounded_begin_by(rsm__bounded_worker **worker, rsm__bounded_work *work,
+                                 rsm__bounded_free *free_argument, void *argument, rsm__bounded **ret_job,
+                                 rsm_error *reterr) {
   if (*worker && (*worker)->process != rsm__process_self()) {
     rsm__bounded_worker_free(*worker);
     *worker = NULL;
@@ -280,16 +280,44 @@ rsm_status rsm__bounded_run_by(rsm__bounded_worker **worker, rsm__bounded_work *
     return rsm__fail_memory(reterr);
   }
   rsm_status status = hand_job(*worker, job, reterr);
-  if (status != RSM_OK) {
+  if (status == RSM_OK)
+    *ret_job = job;
+  else
     free_unused(job);
-    return status;
-  }
-  status = wait_for(job, limit_ms, task);
-  if (status != RSM_OK) {
-    rsm__thread_leave(&(*worker)->thread);
-    dismiss(*worker);
-    unref_worker(*worker);
-    *worker = NULL;
-  }
+  return status;
+}
+
+/* Its job keeps it: it ends after that. */
+static void leave_worker(rsm__bounded_worker **worker) {
+  rsm__thread_leave(&(*worker)->thread);
+  dismiss(*worker);
+  unref_worker(*worker);
+  *worker = NULL;
+}
+
+rsm_status rsm__bounded_wait_by(rsm__bounded_worker **worker, rsm__bounded *job, uint32_t limit_ms, rsm__task *task,
+                                rsm__bounded **ret_stuck, rsm_error *reterr) {
+  rsm_status status = wait_for(job, limit_ms, task);
+  if (status != RSM_OK) leave_worker(worker);
   return conclude(job, status, ret_stuck, reterr);
+}
+
+void rsm__bounded_leave_by(rsm__bounded_worker **worker, rsm__bounded *job) {
+  rsm__mutex_lock(&job->mutex);
+  bool done = atomic_load(&job->done);
+  if (!done) atomic_store(&job->given_up, true);
+  rsm__mutex_unlock(&job->mutex);
+  if (done)
+    job->free_argument(job->argument);
+  else
+    leave_worker(worker);
+  rsm__bounded_unref(job);
+}
+
+rsm_status rsm__bounded_run_by(rsm__bounded_worker **worker, rsm__bounded_work *work, rsm__bounded_free *free_argument,
+                               void *argument, uint32_t limit_ms, rsm__task *task, rsm__bounded **ret_stuck,
+                               rsm_error *reterr) {
+  rsm__bounded *job = NULL;
+  rsm_status status = rsm__bounded_begin_by(worker, work, free_argument, argument, &job, reterr);
+  return job ? rsm__bounded_wait_by(worker, job, limit_ms, task, ret_stuck, reterr) : status;
 }

@@ -36,6 +36,14 @@ typedef struct rsm__bounded_worker rsm__bounded_worker;
 rsm_status rsm__bounded_run_by(rsm__bounded_worker **worker, rsm__bounded_work *work, rsm__bounded_free *free_argument,
                                void *argument, uint32_t limit_ms, rsm__task *task, rsm__bounded **ret_stuck,
                                rsm_error *reterr);
+/* The same in two steps, the caller's own work being done in between. Wait is as rsm__bounded_wait. Leave: nobody waits
+ * for it; the argument is freed when it is done. */
+rsm_status rsm__bounded_begin_by(rsm__bounded_worker **worker, rsm__bounded_work *work,
+                                 rsm__bounded_free *free_argument, void *argument, rsm__bounded **ret_job,
+                                 rsm_error *reterr);
+rsm_status rsm__bounded_wait_by(rsm__bounded_worker **worker, rsm__bounded *job, uint32_t limit_ms, rsm__task *task,
+                                rsm__bounded **ret_stuck, rsm_error *reterr);
+void rsm__bounded_leave_by(rsm__bounded_worker **worker, rsm__bounded *job);
 void rsm__bounded_worker_free(rsm__bounded_worker *worker); /* NULL-tolerant; its thread is gone then */
 
 const char *rsm__bounded_stuck_at(const rsm__bounded *job); /* what it was touching when it was given up */

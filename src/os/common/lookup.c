@@ -39,7 +39,7 @@ rsm__lookup *rsm__lookup_free(rsm__lookup *lookup) {
   while (lookup->stall_count > 0) rsm__lookup_forget(lookup, lookup->stall_count - 1);
   rsm__free(lookup->dead);
   rsm__free(lookup->stalls);
-  rsm__bounded_worker_free(lookup->asker);
+  for (size_t i = 0; i < RSM_COUNT(lookup->askers); i++) rsm__bounded_worker_free(lookup->askers[i].worker);
   rsm__free(lookup->more);
   rsm__free(lookup);
   return NULL;

@@ -19,6 +19,14 @@ typedef struct rsm__stall {
   rsm__bounded *job;
 } rsm__stall;
 
+enum { RSM__ASKERS = 3 };
+
+/* A thread for many small questions, one after the other. */
+typedef struct rsm__asker {
+  rsm__bounded_worker *worker; /* NULL: none yet */
+  bool busy;
+} rsm__asker;
+
 struct rsm__lookup {
   uint32_t limit_ms;
   bool without_bpf;
@@ -28,9 +36,9 @@ struct rsm__lookup {
   rsm__stall *stalls;
   size_t stall_count;
   size_t stall_capacity;
-  rsm__bounded_worker *asker; /* for many small questions; NULL: none yet */
-  unsigned given_up;          /* threads of the asker's since the last refresh */
-  void *more;                 /* the system's part's own, one block; NULL: none */
+  rsm__asker askers[RSM__ASKERS];
+  unsigned given_up; /* threads of the askers' since the last refresh */
+  void *more;        /* the system's part's own, one block; NULL: none */
 };
 
 /* Forgets what has answered after all, so that it is tried again. Once at the beginning of a call and not between its

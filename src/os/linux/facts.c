@@ -21,6 +21,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "os/linux/ahead.h"
 #include "os/linux/fd.h"
 #include "os/linux/process_handle.h"
 #include "os/linux/procfs.h"
@@ -173,11 +174,9 @@ static rsm_status read_account(int dir, rsm__arena *arena, rsm__process_facts *f
 }
 
 /* bare: whose program it is and its arguments are not known: in doubt they are those of the session's core. */
-static rsm_status read_session(int dir, bool bare, const rsm__proc_stat *stat, rsm__arena *arena,
+static rsm_status read_session(int dir, bool bare, const rsm__proc_stat *stat, const char *cgroup, rsm__arena *arena,
                                rsm__process_facts *facts, rsm_error *reterr) {
-  const char *cgroup = NULL;
-  rsm_status status = only_memory(rsm__procfs_cgroup(dir, arena, &cgroup, reterr));
-  if (status == RSM_OK) status = read_logon_session(dir, cgroup, arena, &facts->logon_session, reterr);
+  rsm_status status = read_logon_session(dir, cgroup, arena, &facts->logon_session, reterr);
   if (status != RSM_OK) return status;
   facts->has_terminal = stat->terminal != 0;
   if (facts->kernel_thread) return RSM_OK;
@@ -195,7 +194,8 @@ static rsm_status read_session(int dir, bool bare, const rsm__proc_stat *stat, r
   return RSM_OK;
 }
 
-static rsm_status read_facts(int dir, bool bare, rsm__arena *arena, rsm__process_facts *facts, rsm_error *reterr) {
+static rsm_status read_facts(int dir, bool bare, rsm__arena *arena, rsm__process_facts *facts, const char **ret_cgroup,
+                             rsm_error *reterr) {
   rsm__proc_stat stat;
   rsm_status status = rsm__procfs_stat(dir, &stat, reterr);
   if (status != RSM_OK) return status;
@@ -204,7 +204,9 @@ static rsm_status read_facts(int dir, bool bare, rsm__arena *arena, rsm__process
   status = rsm__procfs_parent(dir, &stat, &facts->parent, NULL, reterr);
   if (status == RSM_OK) status = read_account(dir, arena, facts, reterr);
   if (status == RSM_OK) status = read_program(dir, bare, &stat, arena, facts, reterr);
-  if (status == RSM_OK) status = read_session(dir, bare, &stat, arena, facts, reterr);
+  *ret_cgroup = NULL;
+  if (status == RSM_OK) status = only_memory(rsm__procfs_cgroup(dir, arena, ret_cgroup, reterr));
+  if (status == RSM_OK) status = read_session(dir, bare, &stat, *ret_cgroup, arena, facts, reterr);
   return status;
 }
 
@@ -224,10 +226,16 @@ static void free_facts_job(void *argument) {
   rsm__free(job);
 }
 
+rsm_status rsm__facts_read(int dir, rsm__arena *arena, rsm__process_facts *ret_facts, const char **ret_cgroup,
+                           rsm_error *reterr) {
+  return read_facts(dir, false, arena, ret_facts, ret_cgroup, reterr);
+}
+
 static void work(rsm__bounded *bounded, void *argument) {
   facts_job *job = argument;
+  const char *cgroup;
   (void)bounded;
-  job->status = read_facts(job->dir, false, &job->arena, &job->facts, &job->error);
+  job->status = rsm__facts_read(job->dir, &job->arena, &job->facts, &cgroup, &job->error);
 }
 
 /* RSM_TIMEOUT: it did not answer. */
@@ -255,12 +263,15 @@ rsm_status rsm__process_facts_get(const rsm__process *process, rsm__arena *arena
                                   rsm_error *reterr) {
   rsm__process_facts facts = {0};
   rsm_error error = {0};
-  rsm_status status = ask_facts(process, arena, &facts, &error);
+  rsm_status status;
+  if (!rsm__ahead_take_facts(process, arena, &facts, &status, &error))
+    status = ask_facts(process, arena, &facts, &error);
   if (status == RSM_TIMEOUT) {
     RSM_CLEAN_FD int dir = -1;
+    const char *cgroup;
     facts = (rsm__process_facts){0};
     status = rsm__process_open_proc(process, &dir, &error);
-    if (status == RSM_OK) status = read_facts(dir, true, arena, &facts, &error);
+    if (status == RSM_OK) status = read_facts(dir, true, arena, &facts, &cgroup, &error);
   }
   if (status != RSM_OUT_OF_MEMORY && status != RSM_CANCELLED && !rsm__process_alive(process))
     return rsm__fail(reterr, RSM_NOT_FOUND, facts.name, "it ended while it was looked at");

@@ -1,9 +1,8 @@
 /* files.c: see os/files.h and lookup.h. SPDX-License-Identifier: MIT
  *
- * call                | purpose                          | blocks on
- * getcwd              | the base of a relative path      | nothing (the kernel's own names)
- * rsm__mounts_read    | what did not answer lies there   | nothing (the kernel's own list)
- * rsm__bounded_run_by | everything that asks one process | the lookup's limit, once a process
+ * call             | purpose                        | blocks on
+ * getcwd           | the base of a relative path    | nothing (the kernel's own names)
+ * rsm__mounts_read | what did not answer lies there | nothing (the kernel's own list)
  */
 #define _GNU_SOURCE
 #include "os/files.h"
@@ -22,7 +21,6 @@
 
 enum {
   LONGEST_DIRECTORY = 1024 * 1024,
-  MOST_GIVEN_UP = 4,
   WORTH_TWO = 4096 /* paths: for fewer a second thread takes longer to start than it saves */
 };
 
@@ -90,7 +88,7 @@ rsm_status rsm__files_absolute(const char *path, char **ret_path, rsm_error *ret
   return RSM_OK;
 }
 
-/* ---- Mounts and processes that did not answer ---- */
+/* ---- Mounts that did not answer ---- */
 
 rsm_status rsm__mount_point(const char *path, char **ret_point, rsm_error *reterr) {
   RSM_CLEAN(rsm__mounts_done) rsm__mounts mounts = {0};
@@ -109,49 +107,6 @@ bool rsm__mount_covers(const char *point, const char *path) {
 
 bool rsm__lookup_is_without_bpf(const rsm__lookup *lookup) {
   return lookup->without_bpf;
-}
-
-rsm_status rsm__lookup_remember_process(rsm__lookup *lookup, const rsm_process *process, bool at_uses,
-                                        rsm__bounded *job, rsm_error *reterr) {
-  return rsm__lookup_remember(lookup, process, at_uses, job, reterr);
-}
-
-bool rsm__lookup_stalled_at(const rsm__lookup *lookup, size_t i, rsm_process *ret_process) {
-  for (size_t at = 0; at < lookup->stall_count; at++) {
-    if (!lookup->stalls[at].at || i-- > 0) continue;
-    *ret_process = lookup->stalls[at].process;
-    return true;
-  }
-  return false;
-}
-
-/* Does a thread of ours still hang there? Nobody else is sent then. */
-static bool is_stalled(rsm__lookup *lookup, const rsm_process *process) {
-  bool stalled = false;
-  for (size_t i = lookup->stall_count; i-- > 0;) {
-    if (!rsm_process_equal(&lookup->stalls[i].process, process)) continue;
-    if (rsm__bounded_returned(lookup->stalls[i].job))
-      rsm__lookup_forget(lookup, i);
-    else
-      stalled = true;
-  }
-  return stalled;
-}
-
-rsm_status rsm__lookup_ask(rsm__lookup *lookup, const rsm_process *process, rsm__bounded_work *work,
-                           rsm__bounded_free *free_argument, void *argument, rsm__task *task, rsm_error *reterr) {
-  rsm__bounded *stuck = NULL;
-  if (lookup->given_up >= MOST_GIVEN_UP || is_stalled(lookup, process)) {
-    free_argument(argument);
-    return RSM_TIMEOUT;
-  }
-  rsm_status status =
-      rsm__bounded_run_by(&lookup->asker, work, free_argument, argument, lookup->limit_ms, task, &stuck, reterr);
-  if (status != RSM_OK && status != RSM_CANCELLED && status != RSM_TIMEOUT) free_argument(argument);
-  if (status != RSM_TIMEOUT || !stuck) return status;
-  lookup->given_up++;
-  status = rsm__lookup_remember_process(lookup, process, false, stuck, reterr);
-  return status == RSM_OK ? RSM_TIMEOUT : status;
 }
 
 /* ---- Places ---- */

@@ -23,6 +23,7 @@
 #include <time.h>
 
 #include "os/launch.h"
+#include "os/linux/ahead.h"
 #include "os/linux/capture.h"
 #include "os/linux/fd.h"
 #include "os/linux/os_error.h"
@@ -45,15 +46,6 @@ typedef struct capturing {
   surroundings theirs, ours;
 } capturing;
 
-/* All that the thread reads and writes. */
-typedef struct capture_job {
-  capturing reading; /* its arena and dir are the job's own */
-  bool with_environment;
-  rsm__arena arena;
-  rsm_status status;
-  rsm_error error;
-} capture_job;
-
 /* The first that was found is told. */
 static void obstruct(capturing *job, const char *words) {
   if (!job->capture.obstacle) job->capture.obstacle = words;
@@ -66,7 +58,7 @@ static rsm_status tolerate(rsm_status status) {
   return rsm__is_shortage(status) ? status : RSM_OK;
 }
 
-static rsm_status read_surroundings(int dir, rsm__arena *arena, surroundings *ret, rsm_error *reterr) {
+static rsm_status read_rights(int dir, rsm__arena *arena, surroundings *ret, rsm_error *reterr) {
   RSM_CLEAN_BUFFER rsm__buffer text = {0};
   rsm_status status = rsm__procfs_read_one(dir, "status", MAX_STATUS, &text, reterr);
   if (status != RSM_OK) return status;
@@ -78,8 +70,12 @@ static rsm_status read_surroundings(int dir, rsm__arena *arena, surroundings *re
   if (!rsm__parse_line(bytes, text.length, "Seccomp_filters:", &value, &length) ||
       !rsm__parse_number(value, length, &ret->seccomp_filters))
     ret->seccomp_filters = 0;
+  return RSM_OK;
+}
+
+static rsm_status read_label(int dir, surroundings *ret, rsm_error *reterr) {
   RSM_CLEAN_BUFFER rsm__buffer label = {0};
-  status = rsm__procfs_read_one(dir, "attr/current", sizeof ret->label - 1, &label, reterr);
+  rsm_status status = rsm__procfs_read_one(dir, "attr/current", sizeof ret->label - 1, &label, reterr);
   if (status != RSM_OK) return tolerate(status);
   while (label.length && (label.data[label.length - 1] == '\n' || label.data[label.length - 1] == 0)) label.length--;
   snprintf(ret->label, sizeof ret->label, "%.*s", (int)label.length, (const char *)label.data);
@@ -315,7 +311,9 @@ static rsm_status find_obstacles(capturing *job, rsm_error *reterr) {
   /* Our own thread's: each thread has its own rights, filters and label. */
   RSM_CLEAN_FD int our_dir = open("/proc/thread-self", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (our_dir < 0) return rsm__fail_errno(reterr, errno, "open", "/proc/thread-self");
-  rsm_status status = read_surroundings(our_dir, job->arena, &job->ours, reterr);
+  rsm_status status = read_rights(our_dir, job->arena, &job->ours, reterr);
+  if (status == RSM_OK) status = read_label(our_dir, &job->ours, reterr);
+  if (status == RSM_OK) status = read_label(job->dir, &job->theirs, reterr);
   if (status != RSM_OK) return status;
   compare_users(job);
   status = compare_places(job, our_dir, reterr);
@@ -344,7 +342,7 @@ typedef struct identity {
 } identity;
 
 static rsm_status read_identity(capturing *job, identity *ret, rsm_error *reterr) {
-  rsm_status status = read_surroundings(job->dir, job->arena, &ret->around, reterr);
+  rsm_status status = read_rights(job->dir, job->arena, &ret->around, reterr);
   return status == RSM_OK ? read_path(job, "exe", &ret->exe, reterr) : status;
 }
 
@@ -404,9 +402,42 @@ static rsm_status read_everything(capturing *job, bool with_environment, rsm_err
   return status;
 }
 
+rsm_status rsm__capture_read(int dir, uint32_t pid, bool with_environment, rsm__arena *arena, rsm__capture *ret_capture,
+                             rsm_error *reterr) {
+  capturing job = {.dir = dir, .pid = pid, .arena = arena};
+  rsm_status status = read_everything(&job, with_environment, reterr);
+  *ret_capture = job.capture;
+  return status;
+}
+
+/* Nothing that may wait for it. */
+static rsm_status read_silent(int dir, uint32_t pid, rsm__arena *arena, rsm__capture *ret_capture, rsm_error *reterr) {
+  capturing job = {.dir = dir, .pid = pid, .arena = arena};
+  rsm_status status = read_rights(dir, arena, &job.theirs, reterr);
+  if (status != RSM_OK) return status;
+  copy_identity(&job);
+  obstruct(&job, "its arguments could not be read in time");
+  status = read_cgroup(&job, reterr);
+  *ret_capture = job.capture;
+  return status;
+}
+
+/* ---- In a thread of its own ---- */
+
+/* All that the thread reads and writes. */
+typedef struct capture_job {
+  int dir; /* /proc/PID */
+  uint32_t pid;
+  bool with_environment;
+  rsm__arena arena;
+  rsm__capture capture;
+  rsm_status status;
+  rsm_error error;
+} capture_job;
+
 static void free_job(void *argument) {
   capture_job *job = argument;
-  rsm__fd_close(&job->reading.dir);
+  rsm__fd_close(&job->dir);
   rsm__arena_done(&job->arena);
   rsm__free(job);
 }
@@ -414,69 +445,60 @@ static void free_job(void *argument) {
 static void work(rsm__bounded *bounded, void *argument) {
   capture_job *job = argument;
   (void)bounded;
-  job->status = read_everything(&job->reading, job->with_environment, &job->error);
+  job->status = rsm__capture_read(job->dir, job->pid, job->with_environment, &job->arena, &job->capture, &job->error);
 }
 
-static rsm_status new_job(const rsm__process *process, bool with_environment, capture_job **ret_job,
-                          rsm_error *reterr) {
+static rsm_status ask(const rsm__process *process, bool with_environment, rsm__arena *arena, rsm__capture *ret_capture,
+                      rsm_error *reterr) {
   capture_job *job = rsm__calloc(1, sizeof *job);
   if (!job) return rsm__fail_memory(reterr);
-  job->reading = (capturing){.dir = -1, .pid = rsm__process_id(process)->pid, .arena = &job->arena};
+  job->dir = -1;
+  job->pid = rsm__process_id(process)->pid;
   job->with_environment = with_environment;
-  rsm_status status = rsm__process_open_proc(process, &job->reading.dir, reterr);
-  if (status != RSM_OK)
+  rsm_status status = rsm__process_open_proc(process, &job->dir, reterr);
+  if (status != RSM_OK) {
     free_job(job);
-  else
-    *ret_job = job;
-  return status;
-}
-
-/* Nothing that may wait for it. */
-static rsm_status read_silent(capturing *job, rsm_error *reterr) {
-  rsm_status status = read_surroundings(job->dir, job->arena, &job->theirs, reterr);
-  if (status != RSM_OK) return status;
-  copy_identity(job);
-  obstruct(job, "its arguments could not be read in time");
-  return read_cgroup(job, reterr);
-}
-
-/* *ret_job is the caller's also when reading it has failed, which job->status tells. */
-static rsm_status ask(const rsm__process *process, bool with_environment, capture_job **ret_job, rsm_error *reterr) {
-  rsm_status status = new_job(process, with_environment, ret_job, reterr);
-  if (status != RSM_OK) return status;
-  status = rsm__process_read(process, work, free_job, *ret_job, reterr);
-  if (status != RSM_TIMEOUT) return status;
-  status = new_job(process, with_environment, ret_job, reterr);
-  if (status == RSM_OK) (*ret_job)->status = read_silent(&(*ret_job)->reading, &(*ret_job)->error);
-  return status;
-}
-
-static rsm_status take_capture(capture_job *job, rsm__arena *arena, rsm__buffer *ret_capture, const char **ret_obstacle,
-                               rsm_error *reterr) {
-  if (job->status != RSM_OK) {
-    if (reterr) *reterr = job->error;
-    return job->status;
+    return status;
   }
-  RSM_CLEAN_BUFFER rsm__buffer bytes = {0};
-  rsm__capture_encode(&job->reading.capture, &bytes);
-  if (bytes.failed) return rsm__fail_memory(reterr);
-  rsm__buffer_done(ret_capture);
-  *ret_capture = bytes;
-  bytes = (rsm__buffer){0};
-  *ret_obstacle = job->reading.capture.obstacle;
+  status = rsm__process_read(process, work, free_job, job, reterr);
+  if (status != RSM_OK) return status;
+  status = job->status;
+  *ret_capture = job->capture;
+  if (status != RSM_OK && reterr) *reterr = job->error;
   rsm__arena_move(arena, &job->arena);
-  return RSM_OK;
+  free_job(job);
+  return status;
+}
+
+static rsm_status read_capture(const rsm__process *process, bool with_environment, rsm__arena *arena,
+                               rsm__capture *ret_capture, rsm_error *reterr) {
+  rsm_status status;
+  if (with_environment || !rsm__ahead_take_capture(process, arena, ret_capture, &status, reterr))
+    status = ask(process, with_environment, arena, ret_capture, reterr);
+  if (status != RSM_TIMEOUT) return status;
+  RSM_CLEAN_FD int dir = -1;
+  status = rsm__process_open_proc(process, &dir, reterr);
+  if (status != RSM_OK) return status;
+  return read_silent(dir, rsm__process_id(process)->pid, arena, ret_capture, reterr);
 }
 
 rsm_status rsm__launch_capture(const rsm__process *process, bool with_environment, rsm__arena *arena,
                                rsm__buffer *ret_capture, const char **ret_obstacle, rsm_error *reterr) {
-  capture_job *job;
-  rsm_status status = ask(process, with_environment, &job, reterr);
-  if (status != RSM_OK) return status;
-  if (rsm__process_alive(process))
-    status = take_capture(job, arena, ret_capture, ret_obstacle, reterr);
-  else
-    status = rsm__fail(reterr, RSM_NOT_FOUND, NULL, "process %u has ended", rsm__process_id(process)->pid);
-  free_job(job);
-  return status;
+  rsm__capture capture = {0};
+  rsm_error error = {0};
+  rsm_status status = read_capture(process, with_environment, arena, &capture, &error);
+  if (status != RSM_OUT_OF_MEMORY && status != RSM_CANCELLED && !rsm__process_alive(process))
+    return rsm__fail(reterr, RSM_NOT_FOUND, NULL, "process %u has ended", rsm__process_id(process)->pid);
+  if (status != RSM_OK) {
+    if (reterr) *reterr = error;
+    return status;
+  }
+  RSM_CLEAN_BUFFER rsm__buffer bytes = {0};
+  rsm__capture_encode(&capture, &bytes);
+  if (bytes.failed) return rsm__fail_memory(reterr);
+  rsm__buffer_done(ret_capture);
+  *ret_capture = bytes;
+  bytes = (rsm__buffer){0};
+  *ret_obstacle = capture.obstacle;
+  return RSM_OK;
 }

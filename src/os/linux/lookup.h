@@ -30,18 +30,6 @@ struct rsm__place {
   const rsm__place_dir *dir; /* the nearest directory that exists; NULL: did not answer in time */
 };
 
-/* at_uses: at what it uses, so that a listing must pass it over; else only its arguments or the like do not answer.
- * Takes the job over, also when it fails. */
-rsm_status rsm__lookup_remember_process(rsm__lookup *lookup, const rsm_process *process, bool at_uses,
-                                        rsm__bounded *stuck, rsm_error *reterr);
-/* The i-th process at whose uses a thread of ours hung, at the last rsm__lookup_refresh. False: there are no more. */
-bool rsm__lookup_stalled_at(const rsm__lookup *lookup, size_t i, rsm_process *ret_process);
-
-/* Runs work, which looks at that one process, in a bounded thread. RSM_TIMEOUT: it hangs, or one hung there before, or
- * as many as may hang since the last rsm__lookup_refresh do; the argument is gone, as after any other failure. */
-rsm_status rsm__lookup_ask(rsm__lookup *lookup, const rsm_process *process, rsm__bounded_work *work,
-                           rsm__bounded_free *free_argument, void *argument, rsm__task *task, rsm_error *reterr);
-
 /* Follows paths within a bounded thread (resolve.c). paths and dead stay the caller's; out's memory comes from arena.
  * False: out of memory. Stops early, with true, when the job is given up. */
 bool rsm__resolve(rsm__bounded *job, const rsm__dead_mounts *dead, const rsm__paths *paths, rsm__arena *arena,

@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,11 +23,12 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "os/linux/ahead.h"
 #include "os/linux/fd.h"
-#include "os/linux/lookup.h"
 #include "os/linux/os_error.h"
 #include "os/linux/process_handle.h"
 #include "os/linux/procfs.h"
+#include "os/linux/question.h"
 #include "os/linux/shell.h"
 
 #ifndef SYS_pidfd_send_signal
@@ -49,6 +51,7 @@ struct rsm__process {
   int pidfd;
   rsm__lookup *lookup; /* these two are borrowed and may be NULL: rsm__process_within */
   rsm__task *task;
+  rsm__ahead *ahead; /* NULL: none */
 };
 
 typedef struct pid_text {
@@ -75,11 +78,21 @@ static bool has_ended(int pidfd) {
   return count > 0 && (element.revents & (POLLIN | POLLHUP)) != 0;
 }
 
-uint64_t rsm__pidfd_instance(int pidfd) {
+/* The same for all pidfds of a kernel. */
+static bool has_pidfs(int pidfd) {
+  static atomic_int known; /* 0: not yet; 1: it has; 2: it has not */
+  int answer = atomic_load(&known);
   struct statfs system;
+  if (answer == 0 && fstatfs(pidfd, &system) == 0) {
+    answer = system.f_type == PIDFS_MAGIC ? 1 : 2;
+    atomic_store(&known, answer);
+  }
+  return answer == 1;
+}
+
+uint64_t rsm__pidfd_instance(int pidfd) {
   struct stat file;
-  if (fstatfs(pidfd, &system) != 0 || system.f_type != PIDFS_MAGIC || fstat(pidfd, &file) != 0) return 0;
-  return file.st_ino;
+  return has_pidfs(pidfd) && fstat(pidfd, &file) == 0 ? file.st_ino : 0;
 }
 
 static rsm_status open_pidfd(uint32_t pid, int *ret_pidfd, rsm_error *reterr) {
@@ -162,7 +175,9 @@ rsm_status rsm__process_open(const rsm_process *id, rsm__process **ret_process, 
 }
 
 rsm__process *rsm__process_close(rsm__process *process) {
-  if (process) rsm__fd_close(&process->pidfd);
+  if (!process) return NULL;
+  rsm__ahead_free(process->ahead);
+  rsm__fd_close(&process->pidfd);
   rsm__free(process);
   return NULL;
 }
@@ -180,10 +195,18 @@ void rsm__process_within(rsm__process *process, rsm__lookup *lookup, rsm__task *
   process->task = task;
 }
 
+void rsm__process_read_ahead(rsm__process *process) {
+  if (process->lookup && !process->ahead) process->ahead = rsm__ahead_begin(process, process->lookup, process->task);
+}
+
+rsm__ahead *rsm__process_ahead(const rsm__process *process) {
+  return process->ahead;
+}
+
 rsm_status rsm__process_read(const rsm__process *process, rsm__bounded_work *work, rsm__bounded_free *free_argument,
                              void *argument, rsm_error *reterr) {
   if (process->lookup)
-    return rsm__lookup_ask(process->lookup, &process->id, work, free_argument, argument, process->task, reterr);
+    return rsm__question_ask(process->lookup, &process->id, work, free_argument, argument, process->task, reterr);
   work(NULL, argument);
   return RSM_OK;
 }

@@ -29,13 +29,14 @@
 #include "os/linux/look.h"
 #include "os/linux/os_error.h"
 #include "os/linux/processors.h"
+#include "os/linux/question.h"
 #include "os/linux/scan.h"
 #include "os/linux/scanner.h"
 #include "os/user.h"
 
 enum {
   MOST_GIVEN_UP = 4,
-  WORTH_TWO = 32,       /* processes: for fewer a second thread takes longer to start than it saves */
+  WORTH_TWO = 10,       /* processes: for fewer a second thread takes longer to start than it saves */
   HELPERS_FDS = 8,      /* as many as it could want at once */
   HELPERS_END_MS = 500, /* for the helper to come back when it is not needed any more, */
   HELPERS_HANG_MS = 50, /* and where others hung, so that it probably does, too */

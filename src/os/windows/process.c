@@ -126,6 +126,10 @@ void rsm__process_within(rsm__process *process, rsm__lookup *lookup, rsm__task *
   process->task = task;
 }
 
+void rsm__process_read_ahead(rsm__process *process) {
+  (void)process;
+}
+
 rsm__lookup *rsm__process_lookup(const rsm__process *process) {
   return process->lookup;
 }
