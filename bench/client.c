@@ -73,7 +73,7 @@ static void list_again(rsm_session *session, const rsm_list *first, double until
 static void print_scanner(void) {
   rsm_scanner_info scanner;
   rsm_scanner(&scanner);
-  printf("scanner %s\nreason %s\n", scanner.name, scanner.reason);
+  printf("scanner %s\nreason %s\nscan %llu\n", scanner.name, scanner.reason, (unsigned long long)scanner.took_us);
 }
 
 static void print_list(const rsm_list *list) {

@@ -81,7 +81,7 @@ end
 -- The times that our program took itself, in milliseconds.
 local function inside(text)
   local result = { scanner = text:match("%f[%w]scanner (%S+)") }
-  for _, word in ipairs { "start", "register", "list", "end" } do
+  for _, word in ipairs { "start", "register", "list", "scan", "end" } do
     result[word] = numbers(text, word)[1]
   end
   return result
