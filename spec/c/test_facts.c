@@ -122,6 +122,14 @@ static void get_both(const rsm__process *process, rsm__arena *arena, rsm__proces
   CHECK_INT(rsm__launch_capture(process, false, arena, capture, &obstacle, NULL), RSM_OK);
 }
 
+static rsm__process *open_ahead(pid_t pid, rsm__lookup **ret_lookup) {
+  rsm__process *process = open_pid(pid);
+  CHECK_INT(rsm__lookup_new(5000, ret_lookup, NULL), RSM_OK);
+  rsm__process_within(process, *ret_lookup, NULL);
+  rsm__process_read_ahead(process);
+  return process;
+}
+
 /* The first answer is what was read ahead, the second is asked anew. */
 static void test_facts__read_ahead_are_the_same(void) {
   RSM_CLEAN_ARENA rsm__arena arena = {0};
@@ -130,10 +138,7 @@ static void test_facts__read_ahead_are_the_same(void) {
   rsm__process_facts facts[2];
   rsm__lookup *lookup = NULL;
   pid_t pid = start(child_sleep, NULL);
-  rsm__process *process = open_pid(pid);
-  CHECK_INT(rsm__lookup_new(5000, &lookup, NULL), RSM_OK);
-  rsm__process_within(process, lookup, NULL);
-  rsm__process_read_ahead(process);
+  rsm__process *process = open_ahead(pid, &lookup);
   get_both(process, &arena, &facts[0], &ahead);
   get_both(process, &arena, &facts[1], &anew);
   CHECK(same_bytes(&ahead, &anew));
@@ -154,10 +159,7 @@ static void test_facts__read_ahead_of_one_that_ends(void) {
   rsm__process_facts facts;
   rsm__lookup *lookup = NULL;
   pid_t pid = start(child_sleep, NULL);
-  rsm__process *process = open_pid(pid);
-  CHECK_INT(rsm__lookup_new(5000, &lookup, NULL), RSM_OK);
-  rsm__process_within(process, lookup, NULL);
-  rsm__process_read_ahead(process);
+  rsm__process *process = open_ahead(pid, &lookup);
   end(pid);
   CHECK_INT(rsm__process_facts_get(process, &arena, &facts, NULL), RSM_NOT_FOUND);
   rsm__process_close(process);
