@@ -144,7 +144,7 @@ static void drop_itself(rsm__uses *uses, const user *u) {
   rsm__matches *matches = &uses->matches;
   size_t kept = 0;
   for (size_t i = 0; i < matches->count; i++) {
-    const rsm__place *now = &targets->now.items[matches->items[i].target];
+    const rsm__place *now = &targets->paths.now.items[matches->items[i].target];
     bool itself = now->real && strcmp(now->real, u->path) == 0 && S_ISDIR(now->stat.mode);
     if (!itself) matches->items[kept++] = matches->items[i];
   }

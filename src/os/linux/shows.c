@@ -90,13 +90,13 @@ static bool open_place(rsm__shows *s, const rsm__place *place, rsm__bounded *job
 }
 
 bool rsm__shows_open(rsm__shows *s, const rsm__targets *t, rsm__bounded *job) {
-  size_t places = t->now.count + t->real.count;
+  size_t places = t->paths.now.count + t->paths.real.count;
   s->whole = t->trees.count == 0 && places <= RSM__SHOWS_MOST / 2;
   if (!s->whole) return true;
-  for (size_t i = 0; i < t->now.count; i++)
-    if (t->firsts[i] == i && !open_place(s, &t->now.items[i], job)) return false;
-  for (size_t i = 0; i < t->real.count; i++)
-    if (!open_place(s, &t->real.items[i], job)) return false;
+  for (size_t i = 0; i < t->paths.now.count; i++)
+    if (t->paths.firsts[i] == i && !open_place(s, &t->paths.now.items[i], job)) return false;
+  for (size_t i = 0; i < t->paths.real.count; i++)
+    if (!open_place(s, &t->paths.real.items[i], job)) return false;
   return true;
 }
 

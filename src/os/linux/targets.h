@@ -5,8 +5,8 @@
 #define RSM_OS_LINUX_TARGETS_H
 
 #include "base/buffer.h"
-#include "os/holders.h"
 #include "base/index.h"
+#include "os/common/wanted.h"
 #include "os/linux/lookup.h"
 #include "os/linux/mounts.h"
 #include "os/linux/tree.h"
@@ -33,12 +33,8 @@ typedef struct rsm__target_name {
 
 /* Zero-initialise. Does not change once it is built: threads read it side by side. */
 typedef struct rsm__targets {
-  rsm__target *items; /* a copy: a thread that was given up may still read it when the caller's is gone */
-  const char **given; /* the caller's own paths, by target: handed on in the results, never read */
-  size_t count;
+  rsm__wanted paths;
   rsm__lookup *lookup;
-  rsm__task *task;
-  uint32_t *firsts; /* by target: the first one with the same path, which stands for all of them */
   rsm__target_file *files;
   size_t file_capacity;
   rsm__index by_identity; /* (dev, ino) */
@@ -52,10 +48,7 @@ typedef struct rsm__targets {
   bool has_directories; /* can a directory be a hit at all? */
   bool has_special;     /* is one neither a directory nor a plain file? */
   rsm__mounts mounts;
-  rsm__places now;  /* what each path leads to now */
-  rsm__places real; /* the same of the real paths at registration, where they differ */
   rsm__trees trees;
-  rsm__arena arena; /* of the copy */
 } rsm__targets;
 
 /* Fills the set. Gaps (paths that did not answer, mounts below a directory) go to trees.gaps. */

@@ -55,7 +55,7 @@ rsm_status rsm__uses_add(rsm__uses *uses, const rsm_use *use, rsm_error *reterr)
   if (uses->matches.failed) return rsm__fail_memory(reterr);
   for (size_t i = 0; i < uses->matches.count; i++) {
     rsm_use added = *use;
-    added.resource = uses->targets->given[uses->matches.items[i].target];
+    added.resource = uses->targets->paths.given[uses->matches.items[i].target];
     added.path = rsm__match_path(uses->targets, &uses->matches.items[i], &uses->arena);
     if (!added.path || rsm__grow(&uses->items, &uses->capacity, uses->count + 1, sizeof *uses->items) < 0)
       return rsm__fail_memory(reterr);

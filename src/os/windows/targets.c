@@ -1,8 +1,8 @@
 /* targets.c: see targets.h. SPDX-License-Identifier: MIT
  *
  * call                | purpose                       | blocks on
- * rsm__lookup_places  | what the paths lead to        | the lookup's limit, once a drive or share
- * rsm__trees_walk     | what the directories hold     | the same
+ * rsm__wanted_make    | what the paths lead to        | the lookup's limit, once a drive or share
+ * rsm__wanted_walk    | what the directories hold     | the same
  * rsm__letters_read   | the drive letters             | nothing
  */
 #include "os/windows/targets.h"
@@ -84,12 +84,12 @@ static bool add_refused(rsm__targets *t, uint32_t target, const rsm__place *plac
   rsm_error error = {0};
   rsm__fail_windows(&error, place->error, NULL, NULL);
   const char *words = rsm__arena_strdup(&t->trees.arena, error.os_text);
-  return words && add_gap(t, t->items[target].path, words);
+  return words && add_gap(t, t->paths.items[target].path, words);
 }
 
 /* One registered path (or its real path of then) as an identity and a name. */
 static bool add_place(rsm__targets *t, uint32_t target, const rsm__place *place) {
-  if (!place->real) return add_gap(t, t->items[target].path, "did not answer in time");
+  if (!place->real) return add_gap(t, t->paths.items[target].path, "did not answer in time");
   bool tree = place->error != 0 || place->directory;
   if (tree) t->has_directories = true;
   if (!add_name(t, target, place->real, tree)) return false;
@@ -116,121 +116,45 @@ static bool add_trees(rsm__targets *t) {
   return true;
 }
 
-/* A real path of then that is neither the registered text nor where that leads now needs a look of its own. */
-static bool has_other_real(const rsm__targets *t, size_t i) {
-  const char *real = t->items[i].real, *now = t->now.items[i].real;
-  return real && real[0] && strcmp(real, t->items[i].path) != 0 && !(now && strcmp(real, now) == 0);
-}
-
-/* Two installers may register one path: it is one resource. */
-static bool find_firsts(rsm__targets *t) {
-  RSM_CLEAN(rsm__index_done) rsm__index by_text = {0};
-  t->firsts = rsm__malloc(t->count * sizeof *t->firsts);
-  if (!t->firsts) return false;
-  for (size_t i = 0; i < t->count; i++) {
-    const char *path = t->items[i].path;
-    uint64_t hash = rsm__hash_text(path, strlen(path));
-    uint32_t other = rsm__index_first(&by_text, hash);
-    while (other != RSM_INDEX_END && strcmp(t->items[other].path, path) != 0) other = rsm__index_next(&by_text, other);
-    t->firsts[i] = other == RSM_INDEX_END ? (uint32_t)i : t->firsts[other];
-    if (!rsm__index_add(&by_text, hash)) return false;
-  }
-  return true;
-}
-
-static rsm_status look_at_paths(rsm__targets *t, uint32_t **ret_others, rsm_error *reterr) {
-  RSM_CLEAN_FREE const char **paths = rsm__malloc(t->count * sizeof *paths);
-  RSM_CLEAN_FREE uint32_t *others = rsm__malloc(t->count * sizeof *others);
-  if (!paths || !others) return rsm__fail_memory(reterr);
-  for (size_t i = 0; i < t->count; i++) paths[i] = t->items[i].path;
-  rsm_status status = rsm__lookup_places(t->lookup, paths, t->count, t->task, &t->now, reterr);
-  size_t count = 0;
-  for (size_t i = 0; i < t->count && status == RSM_OK; i++) {
-    if (!has_other_real(t, i)) continue;
-    paths[count] = t->items[i].real;
-    others[count++] = t->firsts[i];
-  }
-  if (status == RSM_OK && count > 0) status = rsm__lookup_places(t->lookup, paths, count, t->task, &t->real, reterr);
-  if (status != RSM_OK) return status;
-  *ret_others = others;
-  others = NULL;
-  return RSM_OK;
-}
-
-static bool add_paths(rsm__targets *t, const uint32_t *others) {
-  for (size_t i = 0; i < t->count; i++) {
-    const rsm__place *place = &t->now.items[i];
-    const char *path = t->items[i].path;
-    if (t->firsts[i] != i) continue;
+static bool add_paths(rsm__targets *t) {
+  for (size_t i = 0; i < t->paths.count; i++) {
+    const rsm__place *place = &t->paths.now.items[i];
+    const char *path = t->paths.items[i].path;
+    if (t->paths.firsts[i] != i) continue;
     if (!add_place(t, (uint32_t)i, place)) return false;
     if (place->real && strcmp(place->real, path) == 0) continue; /* that name is there already */
     if (!add_name(t, (uint32_t)i, path, place->error != 0 || place->directory)) return false;
   }
-  for (size_t i = 0; others && i < t->real.count;
+  for (size_t i = 0; i < t->paths.real.count;
        i++) /* that it did not answer was said of the path itself, or is of the past */
-    if (t->real.items[i].real && !add_place(t, others[i], &t->real.items[i])) return false;
+    if (t->paths.real.items[i].real && !add_place(t, t->paths.others[i], &t->paths.real.items[i])) return false;
   return true;
 }
 
-static size_t find_roots(const rsm__targets *t, const rsm__places *places, const uint32_t *others,
-                         rsm__tree_root *roots, size_t count) {
-  for (size_t i = 0; i < places->count; i++) {
-    const rsm__place *place = &places->items[i];
-    uint32_t target = others ? others[i] : (uint32_t)i;
-    if (!place->real || !place->has_id || !place->directory || t->firsts[target] != target) continue;
-    roots[count++] = (rsm__tree_root){.target = target,
-                                      .real = place->real,
-                                      .path = t->items[target].path,
-                                      .dev = place->id.volume,
-                                      .ino = place->id.index};
-  }
-  return count;
-}
-
-static rsm_status walk_trees(rsm__targets *t, const uint32_t *others, rsm_error *reterr) {
-  RSM_CLEAN_FREE rsm__tree_root *roots = rsm__malloc((t->now.count + t->real.count) * sizeof *roots);
-  if (!roots) return rsm__fail_memory(reterr);
-  size_t count = find_roots(t, &t->now, NULL, roots, 0);
-  count = find_roots(t, &t->real, others, roots, count);
-  return rsm__trees_walk(t->lookup, roots, count, t->task, &t->trees, reterr);
-}
-
-static bool copy_items(rsm__targets *t, const rsm__target *items, size_t count) {
-  t->items = rsm__arena_alloc(&t->arena, count * sizeof *t->items);
-  t->given = rsm__arena_alloc(&t->arena, count * sizeof *t->given);
-  if (!t->items || !t->given) return false;
-  for (; t->count < count; t->count++) {
-    const rsm__target *from = &items[t->count];
-    rsm__target *to = &t->items[t->count];
-    t->given[t->count] = from->path;
-    to->path = rsm__arena_strdup(&t->arena, from->path);
-    to->real = from->real && strcmp(from->real, from->path) == 0 ? to->path : rsm__arena_strdup(&t->arena, from->real);
-    if (!to->path || (from->real && !to->real)) return false;
-  }
+bool rsm__place_root(const rsm__place *places, size_t i, rsm__tree_root *ret_root) {
+  const rsm__place *place = &places[i];
+  if (!place->real || !place->has_id || !place->directory) return false;
+  *ret_root = (rsm__tree_root){.real = place->real, .dev = place->id.volume, .ino = place->id.index};
   return true;
 }
 
 rsm_status rsm__targets_build(rsm__targets *t, const rsm__target *items, size_t count, rsm__lookup *lookup,
                               rsm__task *task, rsm_error *reterr) {
-  RSM_CLEAN_FREE uint32_t *others = NULL;
-  *t = (rsm__targets){.lookup = lookup, .task = task};
-  if (!copy_items(t, items, count) || !find_firsts(t)) return rsm__fail_memory(reterr);
+  *t = (rsm__targets){.lookup = lookup};
   rsm__letters_read(&t->letters);
-  rsm_status status = look_at_paths(t, &others, reterr);
-  if (status == RSM_OK) status = walk_trees(t, others, reterr);
+  rsm_status status = rsm__wanted_make(&t->paths, items, count, lookup, task, reterr);
+  if (status == RSM_OK) status = rsm__wanted_walk(&t->paths, lookup, task, &t->trees, reterr);
   if (status != RSM_OK) return status;
-  return add_paths(t, others) && add_trees(t) ? RSM_OK : rsm__fail_memory(reterr);
+  return add_paths(t) && add_trees(t) ? RSM_OK : rsm__fail_memory(reterr);
 }
 
 void rsm__targets_done(rsm__targets *t) {
-  rsm__free(t->firsts);
   rsm__free(t->files);
   rsm__free(t->names);
   rsm__index_done(&t->by_identity);
   rsm__index_done(&t->by_index);
   rsm__index_done(&t->by_name);
-  rsm__places_done(&t->now);
-  rsm__places_done(&t->real);
+  rsm__wanted_done(&t->paths);
   rsm__trees_done(&t->trees);
   rsm__name_done(&t->name);
   rsm__arena_done(&t->arena);
@@ -297,7 +221,7 @@ static const char *join_path(rsm__arena *arena, const char *base, const char *fo
 }
 
 const char *rsm__match_path(const rsm__targets *t, const rsm__match *match, rsm__arena *arena) {
-  const char *base = t->items[match->target].path;
+  const char *base = t->paths.items[match->target].path;
   if (!match->rest) return join_path(arena, base, match->folder, match->name);
   RSM_CLEAN_FREE char *rest = rsm__narrow_new(match->rest, wcslen(match->rest));
   return rest ? join_path(arena, base, rest, "") : NULL;

@@ -5,7 +5,7 @@
 #define RSM_OS_WINDOWS_TARGETS_H
 
 #include "base/index.h"
-#include "os/holders.h"
+#include "os/common/wanted.h"
 #include "os/windows/lookup.h"
 #include "os/windows/name.h"
 #include "os/windows/tree.h"
@@ -29,12 +29,8 @@ typedef struct rsm__target_name {
 
 /* Zero-initialise. Does not change once it is built: threads read it side by side. */
 typedef struct rsm__targets {
-  rsm__target *items; /* a copy: a thread that was given up may still read it when the caller's is gone */
-  const char **given; /* the caller's own paths, by target: handed on in the results, never read */
-  size_t count;
+  rsm__wanted paths;
   rsm__lookup *lookup;
-  rsm__task *task;
-  uint32_t *firsts; /* by target: the first one with the same path, which stands for all of them */
   rsm__target_file *files;
   size_t file_capacity;
   rsm__index by_identity;
@@ -46,11 +42,9 @@ typedef struct rsm__targets {
   bool has_closed;      /* is there a file that cannot be opened, so that only its name can tell? */
   bool has_remote;      /* does any of them lie on a server? */
   rsm__letters letters;
-  rsm__places now;  /* what each path leads to now */
-  rsm__places real; /* the same of the real paths at registration, where they differ */
   rsm__trees trees;
   rsm__name name;   /* reused while it is built */
-  rsm__arena arena; /* of the copy and the keys */
+  rsm__arena arena; /* of the keys */
 } rsm__targets;
 
 /* Fills the set. Gaps (paths that did not answer, volumes below a directory) go to trees.gaps. */

@@ -90,7 +90,7 @@ rsm_status rsm__uses_add(rsm__uses *uses, const rsm_use *use, bool section, rsm_
   if (uses->matches.failed) return rsm__fail_memory(reterr);
   for (size_t i = 0; i < uses->matches.count; i++) {
     rsm__found_use added = {.use = *use, .section = section};
-    added.use.resource = uses->targets->given[uses->matches.items[i].target];
+    added.use.resource = uses->targets->paths.given[uses->matches.items[i].target];
     added.use.path = rsm__match_path(uses->targets, &uses->matches.items[i], &uses->arena);
     if (!added.use.path || rsm__grow(&uses->items, &uses->capacity, uses->count + 1, sizeof *uses->items) < 0)
       return rsm__fail_memory(reterr);
