@@ -121,8 +121,8 @@ static bool add_paths(rsm__targets *t) {
                   t->paths.now.items[i].error != 0 || S_ISDIR(t->paths.now.items[i].stat.mode)))
       return false;
   }
-  for (size_t i = 0; i < t->paths.real.count;
-       i++) /* that it did not answer was said of the path itself, or is of the past */
+  /* That one did not answer was said of the path itself, or is of the past. */
+  for (size_t i = 0; i < t->paths.real.count; i++)
     if (t->paths.real.items[i].real && !add_place(t, t->paths.others[i], &t->paths.real.items[i])) return false;
   return true;
 }

@@ -125,8 +125,8 @@ static bool add_paths(rsm__targets *t) {
     if (place->real && strcmp(place->real, path) == 0) continue; /* that name is there already */
     if (!add_name(t, (uint32_t)i, path, place->error != 0 || place->directory)) return false;
   }
-  for (size_t i = 0; i < t->paths.real.count;
-       i++) /* that it did not answer was said of the path itself, or is of the past */
+  /* That one did not answer was said of the path itself, or is of the past. */
+  for (size_t i = 0; i < t->paths.real.count; i++)
     if (t->paths.real.items[i].real && !add_place(t, t->paths.others[i], &t->paths.real.items[i])) return false;
   return true;
 }
