@@ -49,6 +49,13 @@ static inline void put_folder(const wchar_t *name) {
   CHECK(CreateDirectoryW(win(name), NULL));
 }
 
+static inline void put_large(const wchar_t *name, LONG size) {
+  HANDLE file = CreateFileW(win(name), GENERIC_WRITE, 7, NULL, CREATE_ALWAYS, 0, NULL);
+  CHECK(file != INVALID_HANDLE_VALUE);
+  CHECK(SetFilePointer(file, size, NULL, FILE_BEGIN) == (DWORD)size && SetEndOfFile(file));
+  CloseHandle(file);
+}
+
 /* A program, and a library, of our own. */
 static inline void put_program(const wchar_t *name) {
   wchar_t self[MAX_PATH];
@@ -222,6 +229,30 @@ static inline void act_map(const wchar_t *path, bool writable, bool keep) {
   CloseHandle(file);
 }
 
+enum { VIEWS_AT = 0x20000000, VIEW_SIZE = 0x10000 };
+
+/* A view of that many VIEW_SIZEs, from the place'th of the file on, at that place. */
+static inline void act_view(const wchar_t *path, unsigned place, unsigned count) {
+  HANDLE file = act_open(path, GENERIC_READ, 7);
+  HANDLE section = CreateFileMappingW(file, NULL, PAGE_READONLY, 0, 0, NULL);
+  void *at = (void *)(uintptr_t)(VIEWS_AT + place * VIEW_SIZE);
+  CHECK(section);
+  CHECK(MapViewOfFileEx(section, FILE_MAP_READ, 0, place * VIEW_SIZE, (SIZE_T)count * VIEW_SIZE, at) == at);
+  CloseHandle(section);
+  CloseHandle(file);
+}
+
+/* count > 0: so much of the folder's "table". 0: the same at both ends, and its "file" in between. */
+static inline void act_views(const wchar_t *path, unsigned count) {
+  wchar_t table[HOLDING_PATH], file[HOLDING_PATH];
+  swprintf(table, HOLDING_PATH, L"%ls\\table", path);
+  swprintf(file, HOLDING_PATH, L"%ls\\file", path);
+  act_view(table, 0, count ? count : 1);
+  if (count) return;
+  act_view(file, 1, 1);
+  act_view(table, 2, 1);
+}
+
 /* Nobody, not even whoever runs as the same user, may open us from now on. */
 static inline void act_shut(void) {
   ACL nobody;
@@ -254,6 +285,7 @@ static inline void do_orders(const wchar_t *act, const wchar_t *path, unsigned a
   if (wcscmp(act, L"alone") == 0) act_open(path, GENERIC_READ, 0);
   if (wcscmp(act, L"attributes") == 0) act_open(path, FILE_READ_ATTRIBUTES, 7);
   if (wcscmp(act, L"map") == 0) act_map(path, argument != 0, false);
+  if (wcscmp(act, L"views") == 0) act_views(path, argument);
   if (wcscmp(act, L"section") == 0) act_map(path, argument != 0, true);
   if (wcscmp(act, L"load") == 0) CHECK(LoadLibraryExW(path, NULL, 0));
   if (wcscmp(act, L"cwd") == 0) CHECK(SetCurrentDirectoryW(path));

@@ -177,6 +177,38 @@ static void gets_the_same_kind_of_console(void) {
   CHECK_INT(console_of(CREATE_NEW_CONSOLE), RSM__CONSOLE_SHOWN);
 }
 
+/* *ret_directory is in the arena. */
+static void capture_directory(const rsm__process *process, bool with_environment, rsm__arena *arena,
+                              const wchar_t **ret_directory) {
+  RSM_CLEAN_BUFFER rsm__buffer bytes = {0};
+  rsm__capture capture;
+  const char *obstacle;
+  CHECK_INT(rsm__launch_capture(process, with_environment, arena, &bytes, &obstacle, NULL), RSM_OK);
+  CHECK_INT(rsm__capture_decode(bytes.data, bytes.length, arena, &capture), RSM_OK);
+  CHECK(capture.directory);
+  *ret_directory = capture.directory;
+}
+
+/* What its facts were told from serves one capture, and none that a restart is made from. */
+static void is_captured_as_it_is_by_then(void) {
+  RSM_CLEAN_ARENA rsm__arena arena = {0};
+  rsm__process_facts facts;
+  wchar_t before[MAX_PATH], folder[MAX_PATH];
+  const wchar_t *first, *second, *whole; /* the first may be of either time */
+  CHECK(GetCurrentDirectoryW(MAX_PATH, before) > 0 && GetWindowsDirectoryW(folder, MAX_PATH) > 0);
+  rsm__process *self = child_open(GetCurrentProcessId());
+  CHECK_INT(rsm__process_facts_get(self, &arena, &facts, NULL), RSM_OK);
+  CHECK(SetCurrentDirectoryW(folder));
+  capture_directory(self, false, &arena, &first);
+  capture_directory(self, false, &arena, &second);
+  CHECK(_wcsnicmp(second, folder, wcslen(folder)) == 0);
+  CHECK_INT(rsm__process_facts_get(self, &arena, &facts, NULL), RSM_OK);
+  CHECK(SetCurrentDirectoryW(before));
+  capture_directory(self, true, &arena, &whole);
+  CHECK(_wcsnicmp(whole, before, wcslen(before)) == 0);
+  rsm__process_close(self);
+}
+
 /* ---- What it does not get ---- */
 
 static void inherits_nothing(void) {
@@ -383,6 +415,7 @@ static const check_test tests[] = {
     CHECK_TEST(gets_a_logins_environment),
     CHECK_TEST(keeps_how_its_window_is_shown),
     CHECK_TEST(gets_the_same_kind_of_console),
+    CHECK_TEST(is_captured_as_it_is_by_then),
     CHECK_TEST(inherits_nothing),
     CHECK_TEST(outlives_the_job),
     CHECK_TEST(refuses_other_rights),

@@ -17,7 +17,6 @@
 #include "os/windows/filetime.h"
 #include "os/windows/handle.h"
 #include "os/windows/os_error.h"
-#include "os/windows/parameters.h"
 #include "os/windows/process_handle.h"
 #include "os/windows/process_list.h"
 #include "os/windows/program.h"
@@ -101,16 +100,24 @@ static rsm_status ask_command_line(HANDLE handle, rsm__arena *arena, const wchar
   return RSM_OK;
 }
 
+/* *ret_line is the note's; NULL: may not be read. */
+static rsm_status read_command_line(const rsm__process *process, const wchar_t **ret_line, rsm_error *reterr) {
+  RSM_CLEAN(rsm__clean_parameters_note) rsm__parameters_note *note = rsm__calloc(1, sizeof *note);
+  if (!note) return rsm__fail_memory(reterr);
+  rsm_status status = rsm__parameters_read(process, false, &note->arena, &note->read, reterr);
+  if (status != RSM_OK) return only_memory(status);
+  *ret_line = note->read.command_line;
+  rsm__process_note(process, note);
+  note = NULL;
+  return RSM_OK;
+}
+
 static rsm_status read_command(const rsm__process *process, rsm__arena *arena, rsm__process_facts *facts,
                                rsm_error *reterr) {
   const wchar_t *line = NULL;
   rsm_status status = RSM_OK;
   if (rsm__process_can_query(process)) status = ask_command_line(rsm__process_handle(process), arena, &line, reterr);
-  if (status == RSM_OK && !line) {
-    rsm__parameters parameters = {0};
-    status = only_memory(rsm__parameters_read(process, false, arena, &parameters, reterr));
-    line = parameters.command_line;
-  }
+  if (status == RSM_OK && !line) status = read_command_line(process, &line, reterr);
   if (status != RSM_OK || !line) return status;
   return rsm__command_line_split(line, arena, &facts->command, &facts->command_count, reterr);
 }

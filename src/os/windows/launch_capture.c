@@ -16,7 +16,6 @@
 #include "os/windows/console_window.h"
 #include "os/windows/handle.h"
 #include "os/windows/os_error.h"
-#include "os/windows/parameters.h"
 #include "os/windows/process_handle.h"
 #include "os/windows/program.h"
 #include "os/windows/rights.h"
@@ -60,10 +59,18 @@ static rsm_status read_exe(capturing *job, rsm_error *reterr) {
   return tolerate(status);
 }
 
+static rsm_status get_parameters(capturing *job, bool with_environment, rsm__parameters *ret, rsm_error *reterr) {
+  RSM_CLEAN(rsm__clean_parameters_note) rsm__parameters_note *note = rsm__process_take_note(job->process);
+  if (!note || with_environment) return rsm__parameters_read(job->process, with_environment, job->arena, ret, reterr);
+  rsm__arena_move(job->arena, &note->arena);
+  *ret = note->read;
+  return RSM_OK;
+}
+
 static rsm_status read_parameters(capturing *job, bool with_environment, rsm_error *reterr) {
   rsm__capture *capture = &job->capture;
   rsm__parameters read = {0};
-  rsm_status status = rsm__parameters_read(job->process, with_environment, job->arena, &read, reterr);
+  rsm_status status = get_parameters(job, with_environment, &read, reterr);
   if (status == RSM_NOT_SUPPORTED) obstruct(job, "it is a 64-bit program, and the installer is one of 32 bits");
   if (status == RSM_ACCESS_DENIED) obstruct(job, "it is protected: its command line may not be read");
   if (status != RSM_OK) {

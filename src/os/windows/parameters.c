@@ -78,12 +78,17 @@ _Static_assert(offsetof(parameters_32, command_line) == 0x40 && offsetof(paramet
 typedef LONG NTAPI query_process(HANDLE process, int what, void *ret, ULONG size, ULONG *ret_size);
 typedef LONG NTAPI read_memory_64(HANDLE process, uint64_t from, void *to, uint64_t size, uint64_t *ret_size);
 
+enum { AHEAD = 4096 };
+
 typedef struct reader {
   HANDLE process;
   rsm__arena *arena;
   bool is_64_bit;
   uint64_t block;
   read_memory_64 *read_far; /* a 32-bit program's way to a 64-bit one; else NULL */
+  uint64_t ahead_at;        /* what was read in one piece, from where */
+  size_t ahead_size;        /* 0: nothing was */
+  unsigned char ahead[AHEAD];
 } reader;
 
 static void reader_done(reader *from) {
@@ -95,17 +100,32 @@ static FARPROC nt_call(const char *name) {
   return ntdll ? GetProcAddress(ntdll, name) : NULL;
 }
 
-/* RSM_NOT_FOUND: nothing is there (any more). */
-static rsm_status copy_memory(const reader *from, uint64_t address, void *to, size_t size, rsm_error *reterr) {
+static bool read_memory(const reader *from, uint64_t address, void *to, size_t size) {
   if (from->read_far) {
     uint64_t done = 0;
     LONG code = from->read_far(from->process, address, to, size, &done);
-    return code >= 0 && done == size ? RSM_OK : rsm__fail(reterr, RSM_NOT_FOUND, NULL, "its parameters cannot be read");
+    return code >= 0 && done == size;
   }
   SIZE_T done = 0;
-  if (address <= UINTPTR_MAX && ReadProcessMemory(from->process, (const void *)(uintptr_t)address, to, size, &done) &&
-      done == size)
+  return address <= UINTPTR_MAX &&
+         ReadProcessMemory(from->process, (const void *)(uintptr_t)address, to, size, &done) && done == size;
+}
+
+/* In Wine each read stops the process for a while. The texts lie behind the parameters, if nobody has changed them: so
+ * one read has all. Where the memory ends before that, each is read by itself. */
+static void read_ahead(reader *from, uint64_t address) {
+  from->ahead_at = address;
+  from->ahead_size = read_memory(from, address, from->ahead, AHEAD) ? AHEAD : 0;
+}
+
+/* RSM_NOT_FOUND: nothing is there (any more). */
+static rsm_status copy_memory(const reader *from, uint64_t address, void *to, size_t size, rsm_error *reterr) {
+  uint64_t offset = address - from->ahead_at;
+  if (address >= from->ahead_at && offset < from->ahead_size && size <= from->ahead_size - offset) {
+    memcpy(to, from->ahead + offset, size);
     return RSM_OK;
+  }
+  if (read_memory(from, address, to, size)) return RSM_OK;
   return rsm__fail(reterr, RSM_NOT_FOUND, NULL, "its parameters cannot be read");
 }
 
@@ -209,10 +229,11 @@ static text_64 widen(const text_32 *text) {
   return (text_64){.length = text->length, .maximum = text->maximum, .buffer = text->buffer};
 }
 
-static rsm_status read_places_64(const reader *from, places *ret, rsm_error *reterr) {
+static rsm_status read_places_64(reader *from, places *ret, rsm_error *reterr) {
   uint64_t address = 0;
   parameters_64 told;
   rsm_status status = copy_memory(from, from->block + BLOCK_TO_PARAMETERS_64, &address, sizeof address, reterr);
+  if (status == RSM_OK) read_ahead(from, address);
   if (status == RSM_OK) status = copy_memory(from, address, &told, sizeof told, reterr);
   if (status != RSM_OK) return status;
   *ret = (places){.console = told.console,
@@ -226,10 +247,11 @@ static rsm_status read_places_64(const reader *from, places *ret, rsm_error *ret
   return RSM_OK;
 }
 
-static rsm_status read_places_32(const reader *from, places *ret, rsm_error *reterr) {
+static rsm_status read_places_32(reader *from, places *ret, rsm_error *reterr) {
   uint32_t address = 0;
   parameters_32 told;
   rsm_status status = copy_memory(from, from->block + BLOCK_TO_PARAMETERS_32, &address, sizeof address, reterr);
+  if (status == RSM_OK) read_ahead(from, address);
   if (status == RSM_OK) status = copy_memory(from, address, &told, sizeof told, reterr);
   if (status != RSM_OK) return status;
   *ret = (places){.console = told.console,
@@ -270,4 +292,10 @@ rsm_status rsm__parameters_read(const rsm__process *process, bool with_environme
   read.show = at.show & 0xFFFF;
   *ret_parameters = read;
   return RSM_OK;
+}
+
+void rsm__parameters_note_free(rsm__parameters_note *note) {
+  if (!note) return;
+  rsm__arena_done(&note->arena);
+  rsm__free(note);
 }

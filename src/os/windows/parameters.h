@@ -26,4 +26,15 @@ typedef struct rsm__parameters {
 rsm_status rsm__parameters_read(const rsm__process *process, bool with_environment, rsm__arena *arena,
                                 rsm__parameters *ret_parameters, rsm_error *reterr);
 
+/* What was read of a process, with what it is in: see rsm__process_note. */
+typedef struct rsm__parameters_note {
+  rsm__arena arena;
+  rsm__parameters read;
+} rsm__parameters_note;
+
+void rsm__parameters_note_free(rsm__parameters_note *note); /* NULL-tolerant */
+static inline void rsm__clean_parameters_note(rsm__parameters_note **note) {
+  rsm__parameters_note_free(*note);
+}
+
 #endif

@@ -30,8 +30,9 @@ struct rsm__process {
   rsm_process id;
   HANDLE handle; /* NULL: see process_handle.h */
   bool can_query;
-  rsm__asking *asking; /* NULL: was not asked */
-  rsm__lookup *lookup; /* these two are borrowed and may be NULL: rsm__process_within */
+  rsm__asking *asking;        /* NULL: was not asked */
+  rsm__parameters_note *note; /* NULL: none */
+  rsm__lookup *lookup;        /* these two are borrowed and may be NULL: rsm__process_within */
   rsm__task *task;
 };
 
@@ -104,6 +105,7 @@ rsm_status rsm__process_open(const rsm_process *id, rsm__process **ret_process, 
 rsm__process *rsm__process_close(rsm__process *process) {
   if (!process) return NULL;
   rsm__asking_leave(process->asking);
+  rsm__parameters_note_free(process->note);
   rsm__handle_close(&process->handle);
   rsm__free(process);
   return NULL;
@@ -136,6 +138,18 @@ rsm__lookup *rsm__process_lookup(const rsm__process *process) {
 
 rsm__task *rsm__process_task(const rsm__process *process) {
   return process->task;
+}
+
+/* The handle belongs to one caller, who is told nothing else by it. */
+rsm__parameters_note *rsm__process_take_note(const rsm__process *process) {
+  rsm__parameters_note *note = process->note;
+  ((rsm__process *)(uintptr_t)process)->note = NULL;
+  return note;
+}
+
+void rsm__process_note(const rsm__process *process, rsm__parameters_note *note) {
+  rsm__parameters_note_free(process->note);
+  ((rsm__process *)(uintptr_t)process)->note = note;
 }
 
 bool rsm__process_alive(const rsm__process *process) {

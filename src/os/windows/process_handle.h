@@ -5,7 +5,7 @@
 
 #include <windows.h>
 
-#include "os/process.h"
+#include "os/windows/parameters.h"
 
 /* Borrowed. With SYNCHRONIZE and, where rsm__process_can_query, PROCESS_QUERY_LIMITED_INFORMATION. NULL: we may not
  * even wait for it; it is known by the system's list of processes alone. */
@@ -19,6 +19,12 @@ rsm_status rsm__process_open_rights(const rsm__process *process, DWORD rights, H
 /* As rsm__process_within said; either may be NULL. */
 rsm__lookup *rsm__process_lookup(const rsm__process *process);
 rsm__task *rsm__process_task(const rsm__process *process);
+
+/* What its facts were told from is kept (the process owns it from now on) for whoever captures it next, which comes
+ * right after that in a listing: each read of its memory is dear in Wine. Handed out once, so nobody takes later what
+ * was true then. NULL: nothing is kept. */
+void rsm__process_note(const rsm__process *process, rsm__parameters_note *note);
+rsm__parameters_note *rsm__process_take_note(const rsm__process *process);
 
 /* Set once the process has answered that it will not end, or cannot be asked (rsm__process_answer). Borrowed; NULL: it
  * was not asked. */

@@ -11,7 +11,7 @@
  * thread. At the end those that hang have the lookup's limit to come back; who does not is given up and tells nothing
  * any more: its process is told as not wholly looked at, and as long as the thread hangs, later listings of the same
  * session pass that handle over. Whatever it touches when it comes back after all is its own, or does not change any
- * more (scan.h). One that starts while we look may be missed. */
+ * more, or has a lock (scan.h). One that starts while we look may be missed. */
 #include "os/windows/scan.h"
 
 #include <string.h>
@@ -42,6 +42,7 @@ void rsm__scan_unref(rsm__scan *scan) {
   rsm__targets_done(&scan->targets);
   rsm__process_list_done(&scan->processes);
   rsm__handle_list_done(&scan->handles);
+  rsm__views_done(&scan->views);
   rsm__free(scan->marks);
   rsm__free(scan->uses);
   rsm__arena_done(&scan->arena);
@@ -61,7 +62,8 @@ static worker *new_worker(rsm__scan *scan) {
   if (!w) return NULL;
   atomic_fetch_add(&scan->references, 1);
   w->scan = scan;
-  w->uses = (rsm__uses){.targets = &scan->targets, .known = {.targets = &scan->targets}};
+  w->uses = (rsm__uses){.targets = &scan->targets, .known = {.targets = &scan->targets}, .views = &scan->views};
+  rsm__view_places_get(&w->uses.places);
   return w;
 }
 

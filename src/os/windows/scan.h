@@ -32,6 +32,7 @@ typedef struct rsm__scan {
   atomic_uint references;
   rsm__targets targets;
   rsm__process_list processes;
+  rsm__views views;         /* with a lock of its own */
   rsm__handle_list handles; /* freed when the listing ends: who was given up has a copy of what he needs */
   SRWLOCK lock;
   CONDITION_VARIABLE changed; /* a step was taken, or the last one */

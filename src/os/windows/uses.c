@@ -34,8 +34,6 @@ void rsm__uses_begin(rsm__uses *uses) {
 
 void rsm__uses_done(rsm__uses *uses) {
   rsm__free(uses->items);
-  rsm__free(uses->images);
-  rsm__index_done(&uses->images_by_base);
   rsm__known_done(&uses->known);
   rsm__free(uses->matches.items);
   rsm__name_done(&uses->name);
@@ -99,15 +97,9 @@ rsm_status rsm__uses_add(rsm__uses *uses, const rsm_use *use, bool section, rsm_
   return RSM_OK;
 }
 
-rsm_status rsm__uses_named(rsm__uses *uses, const wchar_t *name, size_t length, const rsm_use *use, bool section,
-                           rsm_error *reterr) {
-  if (!rsm__name_set(&uses->name, &uses->targets->letters, name, length)) return rsm__fail_memory(reterr);
-  rsm__known_file *known = rsm__known_get(&uses->known, &uses->name);
-  if (!known) return rsm__fail_memory(reterr);
-  if (known->asked == uses->steps) { /* several views of one file, or of the running program's */
-    for (size_t i = 0; i < known->count; i++) uses->items[known->first + i].use.access |= use->access;
-    return RSM_OK;
-  }
+/* Looks for it, as the first of its kind in this step. */
+static rsm_status match_known(rsm__uses *uses, rsm__known_file *known, const rsm_use *use, bool section,
+                              rsm_error *reterr) {
   rsm_use found = *use;
   uses->matches.count = 0;
   if (known->has_id) rsm__targets_match_identity(uses->targets, &known->id, &uses->matches);
@@ -122,6 +114,20 @@ rsm_status rsm__uses_named(rsm__uses *uses, const wchar_t *name, size_t length, 
   return status;
 }
 
+rsm_status rsm__uses_named(rsm__uses *uses, const wchar_t *name, size_t length, const rsm_use *use, bool section,
+                           bool *ret_hit, rsm_error *reterr) {
+  if (!rsm__name_set(&uses->name, &uses->targets->letters, name, length)) return rsm__fail_memory(reterr);
+  rsm__known_file *known = rsm__known_get(&uses->known, &uses->name);
+  rsm_status status = RSM_OK;
+  if (!known) return rsm__fail_memory(reterr);
+  if (known->asked == uses->steps) /* several views of one file, or of the running program's */
+    for (size_t i = 0; i < known->count; i++) uses->items[known->first + i].use.access |= use->access;
+  else
+    status = match_known(uses, known, use, section, reterr);
+  if (ret_hit) *ret_hit = known->count > 0;
+  return status;
+}
+
 rsm_status rsm__uses_program(rsm__uses *uses, const rsm__looked *looked, rsm_error *reterr) {
   const rsm_use use = {.how = RSM_USE_EXEC, .access = RSM_ACCESS_READ, .fd = -1};
   if (rsm__grow(&uses->text.data, &uses->text.capacity, LONGEST_IMAGE * sizeof(wchar_t), 1) < 0)
@@ -129,10 +135,10 @@ rsm_status rsm__uses_program(rsm__uses *uses, const rsm__looked *looked, rsm_err
   DWORD length = LONGEST_IMAGE;
   wchar_t *path = (wchar_t *)(void *)uses->text.data;
   if (QueryFullProcessImageNameW(looked->handle, 0, path, &length))
-    return rsm__uses_named(uses, path, length, &use, false, reterr);
+    return rsm__uses_named(uses, path, length, &use, false, NULL, reterr);
   length = LONGEST_IMAGE; /* on a volume without a letter, or whose letter we do not see */
   if (QueryFullProcessImageNameW(looked->handle, PROCESS_NAME_NATIVE, path, &length))
-    return rsm__uses_named(uses, path, length, &use, false, reterr);
+    return rsm__uses_named(uses, path, length, &use, false, NULL, reterr);
   DWORD code = GetLastError();
   if (code == ERROR_NOT_ENOUGH_MEMORY) return rsm__fail_memory(reterr);
   if (code == ERROR_ACCESS_DENIED) uses->program_refused = code;
@@ -236,7 +242,7 @@ static rsm_status take_section(rsm__uses *uses, const rsm__listed_handle *listed
   UnmapViewOfFile(view);
   if (uses->text.failed) return rsm__fail_memory(reterr);
   if (listed->access & SECTION_MAP_WRITE) use.access |= RSM_ACCESS_WRITE;
-  return name ? rsm__uses_named(uses, name->Buffer, name->Length / sizeof(wchar_t), &use, true, reterr) : RSM_OK;
+  return name ? rsm__uses_named(uses, name->Buffer, name->Length / sizeof(wchar_t), &use, true, NULL, reterr) : RSM_OK;
 }
 
 rsm_status rsm__uses_handle(rsm__uses *uses, rsm__looked *looked, const rsm__listed_handle *listed, rsm_error *reterr) {

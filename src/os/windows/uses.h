@@ -6,6 +6,7 @@
 #include "os/windows/known.h"
 #include "os/windows/nt.h"
 #include "os/windows/process_list.h"
+#include "os/windows/views.h"
 
 /* A process as far as we may look at it. Zero-initialise. */
 typedef struct rsm__looked {
@@ -28,16 +29,8 @@ typedef struct rsm__found_use {
   bool section; /* of a handle to a mapping object: a mapping of the same file says it already */
 } rsm__found_use;
 
-/* A library as a process had it mapped: where, under which name in the kernel's spelling. */
-typedef struct rsm__seen_image {
-  const char *base;
-  size_t size;
-  const wchar_t *name; /* in known.arena */
-  size_t length;
-} rsm__seen_image;
-
-/* Zero-initialise, with targets and known.targets. Belongs to one thread, which may be given up: it owns all that it
- * writes. */
+/* Zero-initialise, with targets, known.targets, views and places. Belongs to one thread, which may be given up: it owns
+ * all that it writes, but for the views. */
 typedef struct rsm__uses {
   const rsm__targets *targets;
   rsm__bounded *job; /* the thread that looks: it hears of each step */
@@ -46,9 +39,8 @@ typedef struct rsm__uses {
   size_t count;
   size_t capacity;
   rsm__known known;
-  rsm__seen_image *images;
-  size_t image_capacity;
-  rsm__index images_by_base;
+  rsm__views *views; /* those of all threads */
+  rsm__view_places places;
   size_t steps;             /* so far; tells for whom a known file was asked last */
   uint32_t program_refused; /* GetLastError() of what could not be asked; 0: nothing */
   uint32_t mappings_refused;
@@ -72,8 +64,9 @@ rsm_status rsm__uses_handle(rsm__uses *uses, rsm__looked *looked, const rsm__lis
 const UNICODE_STRING *rsm__mapped_name(HANDLE process, const void *address, rsm__buffer *text);
 /* Adds the hits in uses->matches. */
 rsm_status rsm__uses_add(rsm__uses *uses, const rsm_use *use, bool section, rsm_error *reterr);
-/* A file of that name, in the kernel's spelling or Win32's, is mapped or runs: said once a step. */
+/* A file of that name, in the kernel's spelling or Win32's, is mapped or runs: said once a step. *ret_hit: it is one of
+ * those that are searched for. May be NULL. */
 rsm_status rsm__uses_named(rsm__uses *uses, const wchar_t *name, size_t length, const rsm_use *use, bool section,
-                           rsm_error *reterr);
+                           bool *ret_hit, rsm_error *reterr);
 
 #endif

@@ -41,45 +41,39 @@ const UNICODE_STRING *rsm__mapped_name(HANDLE process, const void *address, rsm_
   return name->Buffer && name->Length > 0 ? name : NULL;
 }
 
+static bool begins_mapping(const MEMORY_BASIC_INFORMATION *region) {
+  return region->State != MEM_FREE && region->AllocationBase == region->BaseAddress &&
+         (region->Type == MEM_IMAGE || region->Type == MEM_MAPPED);
+}
+
 static bool is_writable(DWORD protection) {
   return (protection & (PAGE_READWRITE | PAGE_EXECUTE_READWRITE)) != 0;
 }
 
-/* ---- Libraries that another process has, too ---- */
+/* ---- What another process has, too ---- */
 
-/* Nearly all processes have the same libraries at the same addresses. Of one that an earlier process had there its name
- * is asked, at both ends, and nothing else: in Wine each other question interrupts the process. */
-static uint64_t hash_base(const char *base) {
-  return rsm__hash_numbers(0, (uintptr_t)base);
+/* Of what an earlier process had at the same address only the name is asked, since in Wine a question of any other kind
+ * interrupts the process: of a library at both ends, of another file wherever something else could begin. False: it is
+ * something else, or out of memory (uses->text.failed). */
+static bool find_seen(rsm__uses *uses, HANDLE process, const char *base, rsm__view *ret_view) {
+  if (!rsm__views_begin_at(uses->views, base)) return false;
+  const UNICODE_STRING *name = rsm__mapped_name(process, base, &uses->text);
+  if (!name || !rsm__views_find(uses->views, base, name, ret_view)) return false;
+  if (ret_view->size <= uses->places.apart) return true;
+  return rsm__view_has_name(ret_view, rsm__mapped_name(process, base + ret_view->size - PAGE, &uses->text));
 }
 
-static bool has_name(const UNICODE_STRING *name, const rsm__seen_image *image) {
-  return name && name->Length == image->length * sizeof *image->name &&
-         wmemcmp(name->Buffer, image->name, image->length) == 0;
-}
-
-/* The one that begins there and has its old size; NULL: none, or out of memory (uses->text.failed). */
-static const rsm__seen_image *find_seen(rsm__uses *uses, HANDLE process, const char *base) {
-  uint32_t i = rsm__index_first(&uses->images_by_base, hash_base(base));
-  const UNICODE_STRING *name = i != RSM_INDEX_END ? rsm__mapped_name(process, base, &uses->text) : NULL;
-  while (i != RSM_INDEX_END && !(uses->images[i].base == base && has_name(name, &uses->images[i])))
-    i = rsm__index_next(&uses->images_by_base, i);
-  if (i == RSM_INDEX_END) return NULL;
-  const rsm__seen_image *image = &uses->images[i];
-  return has_name(rsm__mapped_name(process, base + image->size - PAGE, &uses->text), image) ? image : NULL;
-}
-
-/* Its name is in uses->text. False: out of memory. */
-static bool remember_image(rsm__uses *uses, const char *base, size_t size) {
+/* Its name is in uses->text. Of a file that is searched for it counts how it is mapped, which no name tells; of a large
+ * one something else could begin between the two names. False: out of memory. */
+static bool remember(rsm__uses *uses, const MEMORY_BASIC_INFORMATION *region, size_t size, bool hit) {
   const UNICODE_STRING *name = (const UNICODE_STRING *)(const void *)uses->text.data;
-  size_t count = uses->images_by_base.count;
-  rsm__seen_image image = {.base = base, .size = size, .length = name->Length / sizeof(wchar_t)};
-  wchar_t *kept = rsm__arena_alloc(&uses->known.arena, (image.length + 1) * sizeof *kept);
-  if (!kept || rsm__grow(&uses->images, &uses->image_capacity, count + 1, sizeof *uses->images) < 0) return false;
-  wmemcpy(kept, name->Buffer, image.length);
-  image.name = kept;
-  uses->images[count] = image;
-  return rsm__index_add(&uses->images_by_base, hash_base(base));
+  if (region->Type != MEM_IMAGE && (hit || size > 2 * uses->places.apart)) return true;
+  const rsm__view view = {.base = region->BaseAddress,
+                          .size = size,
+                          .hit = hit,
+                          .name = name->Buffer,
+                          .length = name->Length / sizeof(wchar_t)};
+  return rsm__views_add(uses->views, &view);
 }
 
 /* ---- The walk ---- */
@@ -89,14 +83,16 @@ static rsm_status take_mapping(rsm__uses *uses, HANDLE process, const MEMORY_BAS
                                size_t *ret_size, rsm_error *reterr) {
   rsm_use use = {.how = RSM_USE_MAP, .access = RSM_ACCESS_READ, .fd = -1};
   const UNICODE_STRING *name = rsm__mapped_name(process, region->BaseAddress, &uses->text);
+  bool image = region->Type == MEM_IMAGE, hit = false;
   if (uses->text.failed) return rsm__fail_memory(reterr);
-  size_t size = region->Type == MEM_IMAGE ? image_size(process, region->BaseAddress) : 0;
-  if (size > region->RegionSize && size <= UINTPTR_MAX - (uintptr_t)region->BaseAddress) *ret_size = size;
+  size_t size = image ? image_size(process, region->BaseAddress) : 0;
+  bool whole = size > region->RegionSize && size <= UINTPTR_MAX - (uintptr_t)region->BaseAddress;
+  if (whole) *ret_size = size;
   if (!name) return RSM_OK; /* memory that is shared, but no file's */
-  if (*ret_size == size && size > 0 && !remember_image(uses, region->BaseAddress, size))
-    return rsm__fail_memory(reterr);
-  if (region->Type == MEM_MAPPED && is_writable(region->AllocationProtect)) use.access |= RSM_ACCESS_WRITE;
-  return rsm__uses_named(uses, name->Buffer, name->Length / sizeof(wchar_t), &use, false, reterr);
+  if (!image && is_writable(region->AllocationProtect)) use.access |= RSM_ACCESS_WRITE;
+  rsm_status status = rsm__uses_named(uses, name->Buffer, name->Length / sizeof(wchar_t), &use, false, &hit, reterr);
+  if (status == RSM_OK && (whole || !image) && !remember(uses, region, *ret_size, hit)) return rsm__fail_memory(reterr);
+  return status;
 }
 
 /* Is it a process of 64 bits, and we are of 32? Most of its memory is beyond what we can name. */
@@ -106,33 +102,45 @@ static bool is_beyond_us(HANDLE process) {
          !its;
 }
 
+/* Where something may begin next, behind the end of what was there. NULL: nowhere. */
+static const char *next_place(const rsm__uses *uses, const char *end) {
+  uintptr_t at = ((uintptr_t)end + uses->places.apart - 1) / uses->places.apart * uses->places.apart;
+  return at < (uintptr_t)end || at > uses->places.highest ? NULL : (const char *)at;
+}
+
+static rsm_status take_seen(rsm__uses *uses, const rsm__view *view, rsm_error *reterr) {
+  static const rsm_use library = {.how = RSM_USE_MAP, .access = RSM_ACCESS_READ, .fd = -1};
+  return view->hit ? rsm__uses_named(uses, view->name, view->length, &library, false, NULL, reterr) : RSM_OK;
+}
+
 /* What is at *at, and moves it behind that. *ret_code: 0, or why there is nothing more. */
 static rsm_status take_next(rsm__uses *uses, HANDLE process, const char **at, DWORD *ret_code, rsm_error *reterr) {
-  static const rsm_use library = {.how = RSM_USE_MAP, .access = RSM_ACCESS_READ, .fd = -1};
   MEMORY_BASIC_INFORMATION region;
+  rsm__view view;
   rsm_status status = RSM_OK;
-  const rsm__seen_image *seen = find_seen(uses, process, *at);
+  const char *end;
+  bool seen = find_seen(uses, process, *at, &view);
   if (uses->text.failed) return rsm__fail_memory(reterr);
   rsm__bounded_tick(uses->job);
   if (seen) {
-    *at += seen->size;
-    return rsm__uses_named(uses, seen->name, seen->length, &library, false, reterr);
-  }
-  if (VirtualQueryEx(process, *at, &region, sizeof region) == 0) {
+    status = take_seen(uses, &view, reterr);
+    end = view.base + view.size;
+  } else if (VirtualQueryEx(process, *at, &region, sizeof region)) {
+    size_t size = region.RegionSize;
+    if (begins_mapping(&region)) status = take_mapping(uses, process, &region, &size, reterr);
+    end = (const char *)region.BaseAddress + size;
+  } else {
     *ret_code = GetLastError();
     return RSM_OK;
   }
-  size_t size = region.RegionSize;
-  bool begins = region.AllocationBase == region.BaseAddress && (region.Type == MEM_IMAGE || region.Type == MEM_MAPPED);
-  if (begins && region.State != MEM_FREE) status = take_mapping(uses, process, &region, &size, reterr);
-  const char *next = (const char *)region.BaseAddress + size;
+  const char *next = next_place(uses, end);
   if (next <= *at) *ret_code = ERROR_INVALID_PARAMETER; /* the end */
   *at = next;
   return status;
 }
 
 rsm_status rsm__uses_mappings(rsm__uses *uses, const rsm__looked *looked, rsm_error *reterr) {
-  const char *at = NULL;
+  const char *at = (const char *)uses->places.lowest;
   DWORD code = 0;
   bool readable = false;
   for (rsm_status status; code == 0; readable = readable || code == 0) {
