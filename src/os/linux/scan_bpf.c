@@ -49,6 +49,7 @@ enum {
 
 #ifdef RSM_TEST_HOOKS
 rsm__bpf_fault rsm__bpf_fault_wanted;
+bool rsm__bpf_by_two;
 #endif
 
 /* The whole attempt. Owned by the thread once that is given up. */
@@ -65,7 +66,7 @@ typedef struct attempt {
   char reason[sizeof((rsm_scanner_info *)0)->reason]; /* why it is not done */
 } attempt;
 
-/* One pass through the processes, or through the half of them. */
+/* One pass through the processes, or through some of them. */
 typedef struct reader {
   const attempt *a;
   rsm__hints hints;
@@ -233,13 +234,15 @@ static bool merge_reader(reader *into, const reader *from) {
   return true;
 }
 
-/* Two at once where there are two processors: the other one's thread reads its half of the processes meanwhile. */
+/* Two at once where there are two processors: the other one's thread reads some of the processes meanwhile. */
 static void walk_by_two(reader *r) {
   attempt *a = (attempt *)r->a;
   rsm__bounded *other_job = NULL;
   reader *other = new_reader(a);
   a->memory->readers = 2;
   a->memory->second_reader = 0;
+  memset(a->memory->taken, 0, sizeof a->memory->taken);
+  memset(a->memory->owned, 0, sizeof a->memory->owned);
   if (!other || rsm__bounded_begin(read_second, free_reader, other, &other_job, NULL) != RSM_OK) {
     clean_reader(&other);
     a->memory->readers = 1;
@@ -379,7 +382,7 @@ static bool walk(attempt *a) {
   RSM_CLEAN(clean_reader) reader *r = new_reader(a);
   if (!r) return give_up(a, "out of memory", NULL);
   fill_sets(a);
-  if (rsm__has_two_processors() && rsm__scanner_count_files() >= WORTH_TWO)
+  if (rsm__bpf_by_two || (rsm__has_two_processors() && rsm__scanner_count_files() >= WORTH_TWO))
     walk_by_two(r);
   else
     read_walk(r, a->job);

@@ -83,6 +83,8 @@ enum {
   RSM__OWN_WORDS = 64,         /* of that for our own process, behind it */
   RSM__WALK_SHOWN = 256,       /* descriptors that one resolve can ask for */
   RSM__WALK_STACK = 128,
+  RSM__WALK_BLOCK = 4, /* processes that a reader takes at once, by their numbers */
+  RSM__WALK_BLOCK_WORDS = 16,
   RSM__WALK_NAME = 24,    /* bytes of a removed name that are told: enough to tell most names apart */
   RSM__WALK_CHUNK = 64,   /* descriptors read at once */
   RSM__WALK_GROUP = 8,    /* of which so many are looked at side by side */
@@ -169,7 +171,7 @@ typedef struct rsm__walk_memory {
   uint32_t want_directories;
   uint32_t want_modes;             /* bits of f_mode; a descriptor has at least one of them */
   uint32_t most_told;              /* records of one task; more are a doubt of all */
-  uint32_t readers;                /* 1, or 2: each walks through the half of all processes */
+  uint32_t readers;                /* 1, or 2: each process is one's */
   uint32_t second_reader;          /* its thread id */
   uint32_t pretend_dead;           /* a test's: every maple node is, bit 0 of others, bit 1 of our own */
   uint32_t leaf_first, leaf_count; /* slots, in words */
@@ -178,6 +180,8 @@ typedef struct rsm__walk_memory {
   rsm__walk_filter filters[2]; /* for all others; for ourselves */
   uint32_t show[RSM__WALK_SHOWN];
   rsm__walk_shown shown[RSM__WALK_SHOWN];
+  uint64_t taken[RSM__WALK_BLOCK_WORDS];     /* two readers': a bit for each block of processes that one of them has */
+  uint64_t owned[2 * RSM__WALK_BLOCK_WORDS]; /* by which of them */
   rsm__walk_scratch scratch[2];
   uint64_t set[2 * RSM__WALK_WORDS];
 } rsm__walk_memory;

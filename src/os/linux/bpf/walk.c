@@ -367,6 +367,17 @@ INLINE void show(void *out) {
   write_record(out, &record, sizeof record);
 }
 
+/* Of two readers each takes what the other has not: they start and get on unevenly. A process' threads lie in one
+ * block, so they are one reader's, however far apart the kernel hands them out; so are all blocks of one bit. */
+INLINE u64 is_others(u32 tgid, u64 reader) {
+  u64 block = tgid / RSM__WALK_BLOCK, bit = (u64)1 << (block & 63), word = within(block >> 6, RSM__WALK_BLOCK_WORDS);
+  volatile u64 *owned = &MEMORY->owned[within(reader * RSM__WALK_BLOCK_WORDS + word, 2 * RSM__WALK_BLOCK_WORDS)];
+  u64 taken = __sync_fetch_and_or(&MEMORY->taken[word], bit);
+  u64 ours = *owned | (bit & ~taken);
+  *owned = ours;
+  return is_zero(ours & bit) & (MEMORY->readers >> 1);
+}
+
 SECTION("iter/task") int walk(const context *c) {
   if (!c->task) return 0;
   const void *task = AS(TASK, c->task);
@@ -381,7 +392,7 @@ SECTION("iter/task") int walk(const context *c) {
   u32 tgid = FIELD(u32, task, TASK_TGID);
   u64 self = is_zero(tgid ^ ids >> 32), reader = is_zero((u32)ids ^ MEMORY->second_reader);
   if (MEMORY->only_self & ~self) return 0;
-  if (((tgid ^ reader) & (MEMORY->readers - 1)) != 0) return 0;
+  if (is_others(tgid, reader)) return 0;
   scratch *s =
       (scratch *)hidden((u64)&MEMORY->scratch[within(reader, 2)]); /* all of it at small distances from there */
   s->self = self;
