@@ -33,13 +33,13 @@ static found try_parent(int dir, const rsm__proc_stat *child, rsm__proc_stat *re
   return ret_parent->start_time <= child->start_time ? FOUND : FOUND_NONE;
 }
 
-rsm_status rsm__procfs_parent(int dir, const rsm__proc_stat *known, rsm_process *ret_parent, int *ret_parent_dir,
+/* *ret_parent: the parent's stat, pid 0 if there is none. known: what the child's said just now; NULL: not read. */
+static rsm_status find_parent(int dir, const rsm__proc_stat *known, rsm__proc_stat *ret_parent, int *ret_parent_dir,
                               rsm_error *reterr) {
-  rsm_process parent = {0};
   RSM_CLEAN_FD int parent_dir = -1;
+  rsm__proc_stat child, parent = {0};
   found result = FOUND_CHANGED;
   for (int i = 0; i < TRIES && result == FOUND_CHANGED; i++) {
-    rsm__proc_stat child, stat;
     rsm__fd_close(&parent_dir);
     rsm_status status = RSM_OK;
     if (known && i == 0)
@@ -47,15 +47,21 @@ rsm_status rsm__procfs_parent(int dir, const rsm__proc_stat *known, rsm_process 
     else
       status = rsm__procfs_stat(dir, &child, reterr);
     if (status != RSM_OK) return status;
-    result = try_parent(dir, &child, &stat, &parent_dir);
+    result = try_parent(dir, &child, &parent, &parent_dir);
     if (result == FOUND_WANT)
       return rsm__fail(reterr, RSM_OUT_OF_MEMORY, NULL, "no memory or descriptors to find a parent");
-    if (result == FOUND) parent = (rsm_process){.pid = child.parent, .start_time = stat.start_time};
   }
-  if (result != FOUND) rsm__fd_close(&parent_dir);
-  *ret_parent = parent;
-  if (ret_parent_dir) *ret_parent_dir = rsm__fd_take(&parent_dir);
+  *ret_parent = result == FOUND ? parent : (rsm__proc_stat){0};
+  *ret_parent_dir = result == FOUND ? rsm__fd_take(&parent_dir) : -1;
   return RSM_OK;
+}
+
+rsm_status rsm__procfs_parent(int dir, const rsm__proc_stat *known, rsm_process *ret_parent, rsm_error *reterr) {
+  RSM_CLEAN_FD int parent_dir = -1;
+  rsm__proc_stat parent;
+  rsm_status status = find_parent(dir, known, &parent, &parent_dir, reterr);
+  if (status == RSM_OK) *ret_parent = (rsm_process){.pid = parent.pid, .start_time = parent.start_time};
+  return status;
 }
 
 typedef struct chain {
@@ -88,16 +94,20 @@ static rsm_status start_chain(chain *ancestors, rsm_error *reterr) {
 
 static rsm_status collect(chain *ancestors, rsm_error *reterr) {
   RSM_CLEAN_FD int dir = -1;
+  rsm__proc_stat stat = {0};
   ancestors->count = 0;
   rsm_status status = start_chain(ancestors, reterr);
   if (status == RSM_OK) status = rsm__procfs_open(rsm__process_self(), &dir, reterr);
+  if (status == RSM_OK) status = rsm__procfs_stat(dir, &stat, reterr);
   while (status == RSM_OK && dir >= 0 && ancestors->count < MOST_ANCESTORS) {
-    rsm_process parent;
+    rsm__proc_stat parent;
     int parent_dir = -1;
-    status = rsm__procfs_parent(dir, NULL, &parent, &parent_dir, reterr);
+    status = find_parent(dir, &stat, &parent, &parent_dir, reterr);
     rsm__fd_close(&dir);
     dir = parent_dir;
-    if (status == RSM_OK && parent.pid) status = append(ancestors, &parent, reterr);
+    if (status != RSM_OK || !parent.pid) break;
+    status = append(ancestors, &(rsm_process){.pid = parent.pid, .start_time = parent.start_time}, reterr);
+    stat = parent;
   }
   return status;
 }

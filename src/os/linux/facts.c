@@ -201,7 +201,7 @@ static rsm_status read_facts(int dir, bool bare, rsm__arena *arena, rsm__process
   if (status != RSM_OK) return status;
   facts->kernel_thread = (stat.flags & RSM__PF_KTHREAD) != 0;
   facts->started_at = unix_time_of(stat.start_time);
-  status = rsm__procfs_parent(dir, &stat, &facts->parent, NULL, reterr);
+  status = rsm__procfs_parent(dir, &stat, &facts->parent, reterr);
   if (status == RSM_OK) status = read_account(dir, arena, facts, reterr);
   if (status == RSM_OK) status = read_program(dir, bare, &stat, arena, facts, reterr);
   *ret_cgroup = NULL;

@@ -214,7 +214,7 @@ rsm_status rsm__process_read(const rsm__process *process, rsm__bounded_work *wor
 rsm_status rsm__process_parent(const rsm__process *process, rsm_process *ret_parent, rsm_error *reterr) {
   RSM_CLEAN_FD int dir = -1;
   rsm_status status = rsm__process_open_proc(process, &dir, reterr);
-  return status == RSM_OK ? rsm__procfs_parent(dir, NULL, ret_parent, NULL, reterr) : status;
+  return status == RSM_OK ? rsm__procfs_parent(dir, NULL, ret_parent, reterr) : status;
 }
 
 bool rsm__process_alive(const rsm__process *process) {

@@ -32,10 +32,8 @@ struct rsm__ahead *rsm__process_ahead(const rsm__process *process);
 rsm_status rsm__procfs_exe(int dir, rsm__arena *arena, const char **ret_exe, rsm_error *reterr);
 
 /* The parent of the process behind dir, as it was at one moment; pid 0: none that we can see (the first process of our
- * pid namespace, one whose parent is outside of it, or hidden from us). ret_parent_dir, if not NULL, gets its
- * /proc/PID, which the caller closes (-1: none). known: what its stat said just now, or NULL. RSM_NOT_FOUND: the
- * process behind dir has been reaped. */
-rsm_status rsm__procfs_parent(int dir, const rsm__proc_stat *known, rsm_process *ret_parent, int *ret_parent_dir,
-                              rsm_error *reterr);
+ * pid namespace, one whose parent is outside of it, or hidden from us). known: what its stat said just now, or NULL.
+ * RSM_NOT_FOUND: the process behind dir has been reaped. */
+rsm_status rsm__procfs_parent(int dir, const rsm__proc_stat *known, rsm_process *ret_parent, rsm_error *reterr);
 
 #endif
