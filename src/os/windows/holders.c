@@ -229,7 +229,7 @@ rsm_status rsm__holders_find_among(const rsm_process *only, size_t only_count, c
   InitializeConditionVariable(&scan->changed);
   rsm_status status = count > 0 ? rsm__targets_build(&scan->targets, targets, count, lookup, task, reterr) : RSM_OK;
   if (status == RSM_OK && count > 0) status = list_processes(scan, only, only_count, reterr);
-  if (status == RSM_OK && count > 0) status = rsm__scan_run(scan, reterr);
+  if (status == RSM_OK && count > 0) status = rsm__scan_run(scan, task, reterr);
   return status == RSM_OK ? conclude(scan, arena, ret_holders, reterr) : status;
 }
 

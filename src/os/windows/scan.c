@@ -299,8 +299,8 @@ static rsm_status add_crew(crew *c, rsm_error *reterr) {
   return RSM_OK;
 }
 
-rsm_status rsm__scan_run(rsm__scan *scan, rsm_error *reterr) {
-  crew c = {.scan = scan, .task = scan->targets.task};
+rsm_status rsm__scan_run(rsm__scan *scan, rsm__task *task, rsm_error *reterr) {
+  crew c = {.scan = scan, .task = task};
   rsm_status status = add_crew(&c, reterr);
   if (status == RSM_OK) status = watch(&c, reterr);
   AcquireSRWLockExclusive(&scan->lock);

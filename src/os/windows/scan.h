@@ -52,6 +52,6 @@ typedef struct rsm__scan {
 void rsm__scan_unref(rsm__scan *scan);
 
 /* Looks at all processes that are not skipped. RSM_CANCELLED. */
-rsm_status rsm__scan_run(rsm__scan *scan, rsm_error *reterr);
+rsm_status rsm__scan_run(rsm__scan *scan, rsm__task *task, rsm_error *reterr);
 
 #endif
