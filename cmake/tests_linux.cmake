@@ -26,8 +26,8 @@ foreach(name IN ITEMS test_holders test_holders_mounts test_scan test_session te
 endforeach()
 
 # And these, which look at all processes, wait for those that make some hang.
-set_property(TEST test_holders_by_bpf test_scan test_scan_bpf test_scan_by_bpf test_session_by_bpf test_stalled
-  test_stalled_by_bpf APPEND PROPERTY RESOURCE_LOCK hanging_processes)
+set_property(TEST test_holders_by_bpf test_scan test_scan_bpf test_scan_by_bpf test_scan_churn test_session_by_bpf
+  test_stalled test_stalled_by_bpf APPEND PROPERTY RESOURCE_LOCK hanging_processes)
 
 # These once more, each under a systemd of its own; skipped where there can be none.
 foreach(name IN ITEMS test_bus test_scope test_service test_service_rights test_service_start)
@@ -86,4 +86,12 @@ endif()
 if(RSM_SANITIZE)
   add_library(preload_once MODULE spec/c/preload_once.c)
   target_link_libraries(preload_once PRIVATE rsm_warnings)
+endif()
+
+# What takes long begins first: those that wait for each other, then the ladders.
+set_tests_properties(test_scan test_scan_bpf test_scan_by_bpf test_scan_churn test_stalled test_stalled_by_bpf
+  PROPERTIES COST 300)
+set_tests_properties(test_faults PROPERTIES COST 200)
+if(TEST lua_ladder)
+  set_tests_properties(lua_ladder PROPERTIES COST 200)
 endif()
