@@ -91,7 +91,7 @@ endif()
 # What takes long begins first: those that wait for each other, then the ladders.
 set_tests_properties(test_scan test_scan_bpf test_scan_by_bpf test_scan_churn test_stalled test_stalled_by_bpf
   PROPERTIES COST 300)
-set_tests_properties(test_faults PROPERTIES COST 200)
+set_tests_properties(test_faults PROPERTIES COST 200 TIMEOUT 300) # thousands of hand-overs between threads
 if(TEST lua_ladder)
   set_tests_properties(lua_ladder PROPERTIES COST 200)
 endif()
