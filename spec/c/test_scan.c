@@ -255,6 +255,13 @@ static void free_job(void *argument) {
   rsm__free(j);
 }
 
+static job *new_job(int release) {
+  job *j = rsm__calloc(1, sizeof *j);
+  CHECK(j);
+  j->release = release;
+  return j;
+}
+
 static pid_t run_job(rsm__bounded_worker **worker) {
   job j = {.release = -1};
   CHECK(rsm__bounded_run_by(worker, note_thread, free_job, &j, 5000, NULL, NULL, NULL) == RSM_OK);
@@ -300,10 +307,7 @@ static void test_a_job_that_hangs_takes_its_thread_with_it(void) {
   int ends[2];
   pid_t before = run_job(&worker);
   CHECK(pipe2(ends, O_CLOEXEC) == 0);
-  job *j = rsm__calloc(1, sizeof *j);
-  CHECK(j);
-  j->release = ends[0];
-  CHECK(rsm__bounded_run_by(&worker, note_thread, free_job, j, 100, NULL, &stuck, NULL) == RSM_TIMEOUT);
+  CHECK(rsm__bounded_run_by(&worker, note_thread, free_job, new_job(ends[0]), 100, NULL, &stuck, NULL) == RSM_TIMEOUT);
   CHECK(stuck && !rsm__bounded_returned(stuck));
   CHECK(run_job(&worker) != before);
   rsm__bounded_worker_free(worker);
@@ -312,13 +316,6 @@ static void test_a_job_that_hangs_takes_its_thread_with_it(void) {
   CHECK(rsm__bounded_returned(stuck));
   rsm__bounded_unref(stuck);
   CHECK_INT(rsm__alloc_live(), live);
-}
-
-static job *new_job(int release) {
-  job *j = rsm__calloc(1, sizeof *j);
-  CHECK(j);
-  j->release = release;
-  return j;
 }
 
 static void test_a_job_beside_its_caller(void) {

@@ -19,7 +19,7 @@ typedef struct rsm__stall {
   rsm__bounded *job;
 } rsm__stall;
 
-enum { RSM__ASKERS = 3 };
+enum { RSM__ASKERS = 3 }; /* one for who waits at once, two for what is asked ahead */
 
 /* A thread for many small questions, one after the other. */
 typedef struct rsm__asker {

@@ -6,7 +6,7 @@
  * statx /proc/PID/exe           | deleted? whose is it? | a file system that revalidates regardless (9p)
  * all others                    |                       | nothing
  *
- * So it is done by rsm__process_read, and if that was given up once more without those two. */
+ * So it is done in a thread (reading.c), and if that was given up once more without those two. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -21,10 +21,10 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
-#include "os/linux/ahead.h"
 #include "os/linux/fd.h"
 #include "os/linux/process_handle.h"
 #include "os/linux/procfs.h"
+#include "os/linux/reading.h"
 #include "os/linux/session_core.h"
 #include "os/linux/unit.h"
 #include "os/user.h"
@@ -210,62 +210,16 @@ static rsm_status read_facts(int dir, bool bare, rsm__arena *arena, rsm__process
   return status;
 }
 
-/* All that the thread reads and writes. */
-typedef struct facts_job {
-  int dir; /* /proc/PID */
-  rsm__arena arena;
-  rsm__process_facts facts;
-  rsm_status status;
-  rsm_error error;
-} facts_job;
-
-static void free_facts_job(void *argument) {
-  facts_job *job = argument;
-  rsm__fd_close(&job->dir);
-  rsm__arena_done(&job->arena);
-  rsm__free(job);
-}
-
 rsm_status rsm__facts_read(int dir, rsm__arena *arena, rsm__process_facts *ret_facts, const char **ret_cgroup,
                            rsm_error *reterr) {
   return read_facts(dir, false, arena, ret_facts, ret_cgroup, reterr);
-}
-
-static void work(rsm__bounded *bounded, void *argument) {
-  facts_job *job = argument;
-  const char *cgroup;
-  (void)bounded;
-  job->status = rsm__facts_read(job->dir, &job->arena, &job->facts, &cgroup, &job->error);
-}
-
-/* RSM_TIMEOUT: it did not answer. */
-static rsm_status ask_facts(const rsm__process *process, rsm__arena *arena, rsm__process_facts *ret_facts,
-                            rsm_error *reterr) {
-  facts_job *job = rsm__calloc(1, sizeof *job);
-  if (!job) return rsm__fail_memory(reterr);
-  job->dir = -1;
-  rsm_status status = rsm__process_open_proc(process, &job->dir, reterr);
-  if (status != RSM_OK) {
-    free_facts_job(job);
-    return status;
-  }
-  status = rsm__process_read(process, work, free_facts_job, job, reterr);
-  if (status != RSM_OK) return status;
-  status = job->status;
-  *ret_facts = job->facts;
-  if (status != RSM_OK && reterr) *reterr = job->error;
-  rsm__arena_move(arena, &job->arena);
-  free_facts_job(job);
-  return status;
 }
 
 rsm_status rsm__process_facts_get(const rsm__process *process, rsm__arena *arena, rsm__process_facts *ret_facts,
                                   rsm_error *reterr) {
   rsm__process_facts facts = {0};
   rsm_error error = {0};
-  rsm_status status;
-  if (!rsm__ahead_take_facts(process, arena, &facts, &status, &error))
-    status = ask_facts(process, arena, &facts, &error);
+  rsm_status status = rsm__reading_facts(process, arena, &facts, &error);
   if (status == RSM_TIMEOUT) {
     RSM_CLEAN_FD int dir = -1;
     const char *cgroup;

@@ -9,10 +9,10 @@
  * fstatat /proc/PID/fd/1, 2     | the terminal                   | nothing, if it is one
  * all others                    |                                | nothing
  *
- * So it is done by rsm__process_read, and if that was given up only what the process may do is told, with the obstacle.
- * Everything is read through /proc/PID, opened while the process' pidfd said that it lives; what the kernel gives by
- * pid alone (niceness) counts because it still lives after the last read. Texts that may not be read are left out: the
- * obstacle says so. */
+ * So it is done in a thread (reading.c), and if that was given up only what the process may do is told, with the
+ * obstacle. Everything is read through /proc/PID, opened while the process' pidfd said that it lives; what the kernel
+ * gives by pid alone (niceness) counts because it still lives after the last read. Texts that may not be read are left
+ * out: the obstacle says so. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
@@ -23,12 +23,12 @@
 #include <time.h>
 
 #include "os/launch.h"
-#include "os/linux/ahead.h"
 #include "os/linux/capture.h"
 #include "os/linux/fd.h"
 #include "os/linux/os_error.h"
 #include "os/linux/process_handle.h"
 #include "os/linux/procfs.h"
+#include "os/linux/reading.h"
 
 enum { MAX_STATUS = 1 << 20, MAX_LINE = 64 << 10 };
 
@@ -422,59 +422,9 @@ static rsm_status read_silent(int dir, uint32_t pid, rsm__arena *arena, rsm__cap
   return status;
 }
 
-/* ---- In a thread of its own ---- */
-
-/* All that the thread reads and writes. */
-typedef struct capture_job {
-  int dir; /* /proc/PID */
-  uint32_t pid;
-  bool with_environment;
-  rsm__arena arena;
-  rsm__capture capture;
-  rsm_status status;
-  rsm_error error;
-} capture_job;
-
-static void free_job(void *argument) {
-  capture_job *job = argument;
-  rsm__fd_close(&job->dir);
-  rsm__arena_done(&job->arena);
-  rsm__free(job);
-}
-
-static void work(rsm__bounded *bounded, void *argument) {
-  capture_job *job = argument;
-  (void)bounded;
-  job->status = rsm__capture_read(job->dir, job->pid, job->with_environment, &job->arena, &job->capture, &job->error);
-}
-
-static rsm_status ask(const rsm__process *process, bool with_environment, rsm__arena *arena, rsm__capture *ret_capture,
-                      rsm_error *reterr) {
-  capture_job *job = rsm__calloc(1, sizeof *job);
-  if (!job) return rsm__fail_memory(reterr);
-  job->dir = -1;
-  job->pid = rsm__process_id(process)->pid;
-  job->with_environment = with_environment;
-  rsm_status status = rsm__process_open_proc(process, &job->dir, reterr);
-  if (status != RSM_OK) {
-    free_job(job);
-    return status;
-  }
-  status = rsm__process_read(process, work, free_job, job, reterr);
-  if (status != RSM_OK) return status;
-  status = job->status;
-  *ret_capture = job->capture;
-  if (status != RSM_OK && reterr) *reterr = job->error;
-  rsm__arena_move(arena, &job->arena);
-  free_job(job);
-  return status;
-}
-
 static rsm_status read_capture(const rsm__process *process, bool with_environment, rsm__arena *arena,
                                rsm__capture *ret_capture, rsm_error *reterr) {
-  rsm_status status;
-  if (with_environment || !rsm__ahead_take_capture(process, arena, ret_capture, &status, reterr))
-    status = ask(process, with_environment, arena, ret_capture, reterr);
+  rsm_status status = rsm__reading_capture(process, with_environment, arena, ret_capture, reterr);
   if (status != RSM_TIMEOUT) return status;
   RSM_CLEAN_FD int dir = -1;
   status = rsm__process_open_proc(process, &dir, reterr);

@@ -23,12 +23,12 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
-#include "os/linux/ahead.h"
 #include "os/linux/fd.h"
 #include "os/linux/os_error.h"
 #include "os/linux/process_handle.h"
 #include "os/linux/procfs.h"
 #include "os/linux/question.h"
+#include "os/linux/reading.h"
 #include "os/linux/shell.h"
 
 #ifndef SYS_pidfd_send_signal

@@ -24,7 +24,7 @@ rsm_status rsm__process_open_proc(const rsm__process *process, int *ret_dir, rsm
 rsm_status rsm__process_read(const rsm__process *process, rsm__bounded_work *work, rsm__bounded_free *free_argument,
                              void *argument, rsm_error *reterr);
 
-/* What is being read of it ahead (ahead.h); NULL: nothing. */
+/* What is being read of it ahead (reading.h); NULL: nothing. */
 struct rsm__ahead *rsm__process_ahead(const rsm__process *process);
 
 /* Program file without the kernel's " (deleted)", in the arena. dir: of rsm__process_open_proc or rsm__procfs_open.
