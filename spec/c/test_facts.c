@@ -185,7 +185,7 @@ static rsm_status ask_everything(const rsm__process *process) {
   size_t count;
   rsm__services *services = NULL;
   rsm_status status = rsm__process_facts_get(process, &arena, &facts, NULL);
-  if (status == RSM_OK) status = rsm__process_ancestors(&arena, &ancestors, &count, NULL);
+  if (status == RSM_OK) status = rsm__process_carriers(&arena, &ancestors, &count, NULL);
   if (status == RSM_OK) status = rsm__services_new(NULL, &services, NULL);
   if (status == RSM_OK) status = rsm__service_of(services, process, &arena, &service, NULL);
   rsm__services_free(services);

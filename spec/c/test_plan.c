@@ -226,12 +226,24 @@ static void the_main_process_of_our_unit_is_no_younger_than_us(void) {
       {{.pid = 5, .start_time = 61}, {.pid = 10, .start_time = 50}, false, false}, /* started by our shell, before us */
       {{.pid = 5, .start_time = 40}, {.pid = 0}, false, false},
   };
+  const rsm__carriers all = {.items = ours, .count = RSM_COUNT(ours)}, alone = {.items = ours, .count = 1};
   for (size_t i = 0; i < RSM_COUNT(cases); i++) {
     const rsm_process *process = &cases[i].process, *parent = &cases[i].parent;
-    CHECK_INT(rsm__plan_is_main(process, parent, ours, RSM_COUNT(ours), false), cases[i].is_main);
-    CHECK_INT(rsm__plan_is_main(process, parent, ours, RSM_COUNT(ours), true), cases[i].of_user_manager);
-    CHECK(!rsm__plan_is_main(process, parent, ours, 1, false));
+    CHECK_INT(rsm__plan_is_main(process, parent, &all, false), cases[i].is_main);
+    CHECK_INT(rsm__plan_is_main(process, parent, &all, true), cases[i].of_user_manager);
+    CHECK(!rsm__plan_is_main(process, parent, &alone, false));
   }
+}
+
+static void who_carries_us_may_be_excepted_but_not_we(void) {
+  static const rsm_process ours[] = {{.pid = 12, .start_time = 70}, {.pid = 11, .start_time = 60}};
+  static const rsm_process reused = {.pid = 11, .start_time = 61};
+  const rsm__carriers carriers = {.items = ours, .count = RSM_COUNT(ours)};
+  const rsm__carriers excepted = {
+      .items = ours, .count = RSM_COUNT(ours), .stoppable = ours, .stoppable_count = RSM_COUNT(ours)};
+  CHECK(rsm__plan_carries_us(&carriers, &ours[0]) && rsm__plan_carries_us(&carriers, &ours[1]));
+  CHECK(!rsm__plan_carries_us(&carriers, &reused));
+  CHECK(rsm__plan_carries_us(&excepted, &ours[0]) && !rsm__plan_carries_us(&excepted, &ours[1]));
 }
 
 static void ranks_follow_the_type(void) {
@@ -480,6 +492,7 @@ static const check_test tests[] = {
     CHECK_TEST(each_reason_has_words_of_its_own),
     CHECK_TEST(an_application_is_confirmed_by_any_of_its_processes),
     CHECK_TEST(the_main_process_of_our_unit_is_no_younger_than_us),
+    CHECK_TEST(who_carries_us_may_be_excepted_but_not_we),
     CHECK_TEST(ranks_follow_the_type),
     CHECK_TEST(stopped_and_started_in_good_order),
     CHECK_TEST(services_of_one_place_go_by_name),

@@ -272,7 +272,7 @@ static void test_ancestors__from_ourselves_up(void) {
   RSM_CLEAN_ARENA rsm__arena arena = {0};
   const rsm_process *ancestors;
   size_t count;
-  CHECK_INT(rsm__process_ancestors(&arena, &ancestors, &count, NULL), RSM_OK);
+  CHECK_INT(rsm__process_carriers(&arena, &ancestors, &count, NULL), RSM_OK);
   CHECK(count >= 1);
   CHECK_INT(ancestors[0].pid, getpid());
   if (count > 1) CHECK_INT(ancestors[1].pid, getppid()); /* not where the parent is hidden from us */

@@ -3,34 +3,21 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
-#include "core/plan.h"
 #include "os/launch.h"
 #include "os/user.h"
 
 rsm_status rsm__classifier_init(rsm__classifier *classifier, const rsm_process *stoppable, size_t count,
                                 rsm__service_groups *groups, rsm_error *reterr) {
-  *classifier = (rsm__classifier){.stoppable = stoppable, .stoppable_count = count, .groups = groups};
+  rsm__carriers *carriers = &classifier->carriers;
+  *classifier = (rsm__classifier){.groups = groups, .carriers = {.stoppable = stoppable, .stoppable_count = count}};
   rsm_status status = rsm__registrations_new(&classifier->registrations, reterr);
   if (status != RSM_OK) return status;
-  return rsm__process_ancestors(&classifier->arena, &classifier->ancestors, &classifier->ancestor_count, reterr);
+  return rsm__process_carriers(&classifier->arena, &carriers->items, &carriers->count, reterr);
 }
 
 void rsm__classifier_done(rsm__classifier *classifier) {
   rsm__registrations_free(classifier->registrations);
   rsm__arena_done(&classifier->arena);
-}
-
-static bool is_among(const rsm_process *process, const rsm_process *set, size_t count) {
-  for (size_t i = 0; i < count; i++)
-    if (rsm_process_equal(process, &set[i])) return true;
-  return false;
-}
-
-/* Ourselves, or an ancestor (shell, terminal, ssh) that the caller did not except. */
-static bool is_self(const rsm__classifier *classifier, const rsm_process *process) {
-  if (!is_among(process, classifier->ancestors, classifier->ancestor_count)) return false;
-  bool ourselves = rsm_process_equal(process, &classifier->ancestors[0]);
-  return ourselves || !is_among(process, classifier->stoppable, classifier->stoppable_count);
 }
 
 static void make_critical(rsm_app *app, uint32_t reason, const char *note) {
@@ -44,8 +31,8 @@ static bool is_our_main(const rsm__classifier *classifier, const rsm__service_gr
                         const rsm__subject *subject) {
   if (group->status == RSM_OK && group->facts.main.pid)
     return rsm_process_equal(&subject->app.process, &group->facts.main);
-  return rsm__plan_is_main(&subject->app.process, &subject->facts.parent, classifier->ancestors,
-                           classifier->ancestor_count, group->place.id.user_manager);
+  return rsm__plan_is_main(&subject->app.process, &subject->facts.parent, &classifier->carriers,
+                           group->place.id.user_manager);
 }
 
 /* A process in a service: one of the service's, or an application all the same. */
@@ -83,7 +70,7 @@ static rsm_status set_type(const rsm__classifier *classifier, const rsm__process
                            rsm__subject *subject, rsm_error *reterr) {
   rsm_app *app = &subject->app;
   const rsm__process_facts *facts = &subject->facts;
-  if (is_self(classifier, &app->process)) {
+  if (rsm__plan_carries_us(&classifier->carriers, &app->process)) {
     make_critical(app, RSM_REBOOT_DETECTED_SELF, "the installer itself, or what carries it");
     return RSM_OK;
   }

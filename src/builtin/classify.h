@@ -3,15 +3,13 @@
 #define RSM_BUILTIN_CLASSIFY_H
 
 #include "builtin/services.h"
+#include "core/plan.h"
 #include "os/process.h"
 #include "os/registration.h"
 
 typedef struct rsm__classifier {
   rsm__arena arena;
-  const rsm_process *ancestors; /* ours, [0] being ourselves */
-  size_t ancestor_count;
-  const rsm_process *stoppable; /* ancestors that may be stopped all the same */
-  size_t stoppable_count;
+  rsm__carriers carriers;
   rsm__registrations *registrations;
   rsm__service_groups *groups; /* borrowed: asks each service's manager once */
 } rsm__classifier;

@@ -80,11 +80,23 @@ rsm_status rsm__plan_check(const rsm_list *list, const rsm_shutdown_options *opt
   return RSM_OK;
 }
 
-bool rsm__plan_is_main(const rsm_process *process, const rsm_process *parent, const rsm_process *ancestors,
-                       size_t count, bool user_manager) {
+static bool is_among(const rsm_process *process, const rsm_process *set, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (rsm_process_equal(process, &set[i])) return true;
+  return false;
+}
+
+bool rsm__plan_carries_us(const rsm__carriers *carriers, const rsm_process *process) {
+  if (!is_among(process, carriers->items, carriers->count)) return false;
+  bool ourselves = rsm_process_equal(process, &carriers->items[0]);
+  return ourselves || !is_among(process, carriers->stoppable, carriers->stoppable_count);
+}
+
+bool rsm__plan_is_main(const rsm_process *process, const rsm_process *parent, const rsm__carriers *carriers,
+                       bool user_manager) {
   size_t below = user_manager ? 3 : 2; /* from the end: the manager is the one after it */
-  if (count < below) return false;
-  const rsm_process *topmost = &ancestors[count - below];
+  if (carriers->count < below) return false;
+  const rsm_process *topmost = &carriers->items[carriers->count - below];
   return rsm_process_equal(parent, topmost + 1) && process->start_time <= topmost->start_time;
 }
 

@@ -27,13 +27,22 @@ rsm_status rsm__plan_check(const rsm_list *list, const rsm_shutdown_options *opt
 /* Is the application among those that the caller confirmed? */
 bool rsm__plan_confirmed(const rsm_app *app, const rsm_shutdown_options *options);
 
+/* Who carries us: stopping one of them would stop the installer, or lose whoever waits for it. */
+typedef struct rsm__carriers {
+  const rsm_process *items; /* [0] being ourselves, then our ancestors, nearest first; see rsm__process_carriers */
+  size_t count;
+  const rsm_process *stoppable; /* those that the caller has excepted; never ourselves */
+  size_t stoppable_count;
+} rsm__carriers;
+bool rsm__plan_carries_us(const rsm__carriers *carriers, const rsm_process *process);
+
 /* Is a process of the unit that carries us its main process, though no ancestor of ours? Then it is a child of the
  * manager that started us, too, and no younger than the topmost of us below that manager: whoever we descend from was
  * started by it. A stray of the same age is taken for it, too: it is spared rather than guessed at.
- * ancestors: ours, nearest first, [0] being ourselves, the last one being the first process of all.
- * user_manager: the unit's manager is a child of that one, not itself. */
-bool rsm__plan_is_main(const rsm_process *process, const rsm_process *parent, const rsm_process *ancestors,
-                       size_t count, bool user_manager);
+ * The last of the carriers is the first process of all; user_manager: the unit's manager is a child of that one, not
+ * itself. */
+bool rsm__plan_is_main(const rsm_process *process, const rsm_process *parent, const rsm__carriers *carriers,
+                       bool user_manager);
 
 /* Order of stopping: ranks 0 (windows, console, other applications), 1 (services), 2 (the desktop's shell). */
 enum { RSM__PLAN_RANKS = 3 };

@@ -93,9 +93,11 @@ rsm_status rsm__process_facts_get(const rsm__process *process, rsm__arena *arena
 rsm_status rsm__process_parent(const rsm__process *process, rsm_process *ret_parent, rsm_error *reterr);
 
 uint32_t rsm__process_self(void); /* our pid, asked anew at each call: a forked child must notice */
-/* We and our ancestors, nearest first, [0] being ourselves. In the arena. */
-rsm_status rsm__process_ancestors(rsm__arena *arena, const rsm_process **ret_ancestors, size_t *ret_count,
-                                  rsm_error *reterr);
+/* We, [0], and those whose end would be ours, too, or lose who waits for us: our ancestors (shell, terminal, ssh),
+ * nearest first. Windows: without the desktop's shell and who started that, whom nobody needs for living on; and at the
+ * end who serves our consoles, which is no ancestor there. In the arena. */
+rsm_status rsm__process_carriers(rsm__arena *arena, const rsm_process **ret_carriers, size_t *ret_count,
+                                 rsm_error *reterr);
 
 /* A variable of our environment; NULL if it is not set, or if we run with more rights than who started us (Linux:
  * AT_SECURE). Borrowed from the environment: valid until that is changed. */

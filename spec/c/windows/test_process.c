@@ -33,7 +33,7 @@ static void test_self(void) {
   CHECK_INT(rsm__process_open(&(rsm_process){.pid = GetCurrentProcessId()}, &self, NULL), RSM_OK);
   CHECK(rsm__process_alive(self));
   CHECK(rsm__process_id(self)->start_time != 0);
-  CHECK_INT(rsm__process_ancestors(&arena, &ancestors, &count, NULL), RSM_OK);
+  CHECK_INT(rsm__process_carriers(&arena, &ancestors, &count, NULL), RSM_OK);
   CHECK(count >= 1 && rsm_process_equal(&ancestors[0], rsm__process_id(self)));
   rsm__process_facts facts;
   facts_of(self, &arena, &facts);

@@ -109,13 +109,13 @@ rsm_status rsm__service_process(rsm__services *services, const char *name, rsm__
 
 rsm_status rsm__service_is_ours(const rsm_process *process, bool *ret_ours, rsm_error *reterr) {
   RSM_CLEAN_ARENA rsm__arena arena = {0};
-  const rsm_process *ancestors;
+  const rsm_process *carriers;
   size_t count = 0;
-  rsm_status status = rsm__process_ancestors(&arena, &ancestors, &count, reterr);
+  rsm_status status = rsm__process_carriers(&arena, &carriers, &count, reterr);
   if (status != RSM_OK) return status;
   *ret_ours = false;
   for (size_t i = 0; i < count; i++)
-    if (rsm_process_equal(process, &ancestors[i])) *ret_ours = true;
+    if (rsm_process_equal(process, &carriers[i])) *ret_ours = true;
   return RSM_OK;
 }
 

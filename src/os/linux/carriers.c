@@ -1,6 +1,6 @@
-/* ancestors.c: parents, found without a gap. Reading "my parent is 17" and then /proc/17 is a race: 17 may end and its
- * number be given away in between. But a process whose parent ends gets another parent at once: when it still says 17
- * after /proc/17 was opened, that was its parent. SPDX-License-Identifier: MIT */
+/* carriers.c: we and our ancestors: parents, found without a gap. Reading "my parent is 17" and then /proc/17 is a
+ * race: 17 may end and its number be given away in between. But a process whose parent ends gets another parent at
+ * once: when it still says 17 after /proc/17 was opened, that was its parent. SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <string.h>
@@ -112,8 +112,8 @@ static rsm_status collect(chain *ancestors, rsm_error *reterr) {
   return status;
 }
 
-rsm_status rsm__process_ancestors(rsm__arena *arena, const rsm_process **ret_ancestors, size_t *ret_count,
-                                  rsm_error *reterr) {
+rsm_status rsm__process_carriers(rsm__arena *arena, const rsm_process **ret_carriers, size_t *ret_count,
+                                 rsm_error *reterr) {
   RSM_CLEAN(clean_chain) chain ancestors = {0};
   rsm_error error = {0};
   rsm_status status = RSM_NOT_FOUND;
@@ -126,7 +126,7 @@ rsm_status rsm__process_ancestors(rsm__arena *arena, const rsm_process **ret_anc
   rsm_process *copy = rsm__arena_alloc(arena, ancestors.count * sizeof *copy);
   if (!copy) return rsm__fail_memory(reterr);
   memcpy(copy, ancestors.items, ancestors.count * sizeof *copy);
-  *ret_ancestors = copy;
+  *ret_carriers = copy;
   *ret_count = ancestors.count;
   return RSM_OK;
 }
