@@ -196,7 +196,7 @@ local rm = {}
 ---@field manager restartmanager.Manager? default: this system's
 ---@field name string? the installer's name, for people and for recover
 ---@field restart restartmanager.RestartDefault? the default of restart, close, adopt (system: not_supported)
----@field stoppable restartmanager.Process|restartmanager.Process[]|nil ancestors that may be stopped (system: not_supported)
+---@field stoppable restartmanager.Process|restartmanager.Process[]|nil ancestors that may be stopped
 ---@field bpf boolean? false: this session's listings look through /proc only, see rm.scanner
 
 ---@class restartmanager.RegisterOptions
@@ -207,7 +207,7 @@ local rm = {}
 
 ---@class restartmanager.WhoOptions: restartmanager.RegisterOptions
 ---@field manager restartmanager.Manager?
----@field uses boolean?
+---@field uses boolean? default true; false spares the system manager the look into the listed processes
 ---@field wait (fun(op: restartmanager.Operation))?
 
 ---@class restartmanager.ListOptions
@@ -338,7 +338,7 @@ function rm.self() end
 function rm.scanner() end
 
 --- key and role are readable after close, too. Leaving it, by close or as a <close> variable, brings back first what
---- shutdown stopped; garbage collection does not.
+--- shutdown stopped; garbage collection does not, but under `system`, which keeps nothing for rm.adopt.
 ---@class restartmanager.Session
 ---@field key string 32 hex digits
 ---@field role restartmanager.Role
@@ -361,7 +361,7 @@ function Session:close(options) end
 ---@return integer? number
 function Session:register(options) end
 
---- What all installers registered, as it is now.
+--- What all installers registered, as it is now (system: what this session registered).
 ---@return fun(): restartmanager.Resource?
 function Session:resources() end
 

@@ -166,7 +166,7 @@ static int m_who(lua_State *L) {
   if (start.manager && !rsm_manager_known(start.manager)) {
     rsml_bad(L, &place, "unknown manager '%s'", start.manager);
   }
-  const rsm_list_options options = {.uses = lua_toboolean(L, base + USES)};
+  const rsm_list_options options = {.uses = lua_isnil(L, base + USES) || lua_toboolean(L, base + USES)};
   const rsml_watch watch = {.wait = base + WAIT};
   rsml_op *op = rsml_op_new(L, 2, RSML_OP_LIST, "who", &watch);
   if (rsm_session_start(&start, &session->native, &error) != RSM_OK ||

@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "core/plan.h"
 #include "os/process.h"
 #include "os/windows/wide.h"
 
@@ -147,17 +148,35 @@ static const char *find_culprit(const rsm__system *session) {
   return NULL;
 }
 
+/* Windows spares nobody but us, and has ended the shell or the terminal of many an installer. */
+static rsm_status mark_carriers(const rsm__system *session, rsm_list *list, rsm_error *reterr) {
+  RSM_CLEAN_ARENA rsm__arena arena = {0};
+  rsm__carriers carriers = {.stoppable = session->stoppable, .stoppable_count = session->stoppable_count};
+  if (list->count == 0) return RSM_OK;
+  rsm_status status = rsm__process_carriers(&arena, &carriers.items, &carriers.count, reterr);
+  for (size_t i = 0; status == RSM_OK && i < list->count; i++) {
+    rsm_app *app = &list->apps[i];
+    if (!app->process.pid || !rsm__plan_carries_us(&carriers, &app->process)) continue;
+    app->type = RSM_APP_CRITICAL;
+    app->reboot_reasons = RSM_REBOOT_DETECTED_SELF;
+    if (rsm__plan_in_the_way(app)) list->reboot_reasons |= RSM_REBOOT_DETECTED_SELF;
+  }
+  return status;
+}
+
+/* What has come into registered directories since is handed over, unless the deed is done. */
 static rsm_status fill(rsm__system_op *op, rsm_list *list, rsm_error *reterr) {
   RSM_CLEAN_FREE RM_PROCESS_INFO *apps = NULL;
   size_t count;
   DWORD reasons;
-  rsm_status status = rsm__system_refresh(op->session, list, reterr);
+  rsm_status status = op->settling ? RSM_OK : rsm__system_refresh(op->session, list, reterr);
   if (status == RSM_OK) status = rsm__calls_list(op, &apps, &count, &reasons, reterr);
   if (status == RSM_ACCESS_DENIED)
     rsm__native_fail(reterr, ERROR_ACCESS_DENIED, "RmGetList", find_culprit(op->session));
   for (size_t i = 0; status == RSM_OK && i < count; i++) status = add_app(op, &apps[i], reasons, list, reterr);
-  if (status == RSM_OK) list->reboot_reasons = reasons;
-  return status;
+  if (status != RSM_OK) return status;
+  list->reboot_reasons = reasons;
+  return mark_carriers(op->session, list, reterr);
 }
 
 rsm_status rsm__system_list(rsm__system_op *op, rsm_list **ret_list, rsm_error *reterr) {

@@ -3,6 +3,7 @@
  * call                               | purpose                        | blocks
  * FindFirstFileExW, FindNextFileW    | what is in a directory         | as long as its volume takes; a share that does
  *                                    |                                | not answer: until Windows gives it up
+ * CreateFileW                        | may a file be opened at all?   | the same
  * GetVolumeNameForVolumeMountPointW  | is a junction another volume?  | the same */
 #include "system/folders.h"
 
@@ -20,6 +21,7 @@ enum { FIRST_SLOTS = 1024, SUBJECT_SIZE = 256 };
 void rsm__folders_done(rsm__folders *folders) {
   rsm__paths_done(&folders->roots);
   rsm__paths_done(&folders->known);
+  rsm__paths_done(&folders->refused);
   rsm__arena_done(&folders->arena);
 }
 
@@ -94,6 +96,24 @@ static rsm_status note(const walk *w, const wchar_t *path, const char *reason, r
   return rsm__list_add_unreadable(w->list, &(rsm_unreadable){.path = text, .reason = reason}, reterr);
 }
 
+rsm_status rsm__folders_refuse(rsm__folders *folders, const wchar_t *file, rsm_error *reterr) {
+  const wchar_t *copy = copy_path(&folders->arena, file);
+  return copy ? rsm__paths_add(&folders->refused, copy, reterr) : rsm__fail_memory(reterr);
+}
+
+rsm_status rsm__folders_tell(const rsm__folders *folders, rsm_list *list, rsm_error *reterr) {
+  const walk w = {.list = list};
+  rsm_status status = RSM_OK;
+  for (size_t i = 0; status == RSM_OK && i < folders->refused.count; i++) {
+    RSM_CLEAN_ARENA rsm__arena arena = {0};
+    const wchar_t *file = folders->refused.items[i], *full;
+    status = rsm__path_prefix(file, &arena, &full, reterr);
+    if (status != RSM_OK || GetFileAttributesW(full) == INVALID_FILE_ATTRIBUTES) continue;
+    status = note(&w, file, "the path is too long for the system's Restart Manager and has no short name", reterr);
+  }
+  return status;
+}
+
 static rsm_status join(const walk *w, const wchar_t *directory, const wchar_t *name, const wchar_t **ret_path,
                        rsm_error *reterr) {
   size_t length = wcslen(directory), name_length = wcslen(name);
@@ -121,10 +141,20 @@ static rsm_status add_link(const walk *w, const wchar_t *path, const WIN32_FIND_
   return note(w, path, "another volume below a registered directory; it was not looked into", reterr);
 }
 
+static bool is_refused(const wchar_t *path) {
+  DWORD flags = FILE_FLAG_OPEN_REPARSE_POINT | FILE_FLAG_BACKUP_SEMANTICS;
+  DWORD share = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
+  HANDLE file = CreateFileW(path, FILE_READ_ATTRIBUTES, share, NULL, OPEN_EXISTING, flags, NULL);
+  if (file == INVALID_HANDLE_VALUE) return GetLastError() == ERROR_ACCESS_DENIED;
+  CloseHandle(file);
+  return false;
+}
+
 static rsm_status add_file(const walk *w, const wchar_t *path, rsm_error *reterr) {
   const wchar_t *spelled;
   rsm_status status = rsm__path_spell(path, w->arena, &spelled, reterr);
   if (status != RSM_OK || is_known(w->folders, spelled)) return status;
+  if (is_refused(path)) return note(w, path, "the file may not be opened, or is about to be removed", reterr);
   if (w->files->count < w->limit) return rsm__paths_add(w->files, spelled, reterr);
   char subject[SUBJECT_SIZE];
   return rsm__fail(

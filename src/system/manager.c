@@ -35,6 +35,7 @@ static void free_session(void *state) {
   rsm__folders_done(&session->folders);
   rsm_resource_list_free(session->registered);
   rsm_list_free(session->stopped);
+  rsm__free(session->stoppable);
   rsm__lookup_free(session->lookup);
   rsm__free(session);
 }
@@ -67,10 +68,16 @@ static rsm_status check_options(const rsm_start_options *options, rsm_error *ret
     return rsm__fail(reterr, RSM_NOT_SUPPORTED, NULL,
                      "the system's Restart Manager starts only what has registered for it: use manager = 'builtin' to "
                      "restart others");
-  if (options->stoppable_count)
-    return rsm__fail(reterr, RSM_NOT_SUPPORTED, NULL,
-                     "the system's Restart Manager makes no exceptions for ancestors: use manager = 'builtin' for "
-                     "stoppable");
+  return RSM_OK;
+}
+
+static rsm_status copy_stoppable(rsm__system *session, const rsm_start_options *options, rsm_error *reterr) {
+  size_t size = options->stoppable_count * sizeof *session->stoppable;
+  if (!size) return RSM_OK;
+  session->stoppable = rsm__malloc(size);
+  if (!session->stoppable) return rsm__fail_memory(reterr);
+  memcpy(session->stoppable, options->stoppable, size);
+  session->stoppable_count = options->stoppable_count;
   return RSM_OK;
 }
 
@@ -91,6 +98,7 @@ static rsm_status start(const rsm_start_options *options, void **ret_state, char
   wchar_t key[KEY_UNITS + 1] = {0}; /* Windows does not end it */
   rsm_status status = check_options(options, reterr);
   if (status == RSM_OK) status = new_session(true, &session, reterr);
+  if (status == RSM_OK) status = copy_stoppable(session, options, reterr);
   if (status != RSM_OK) return status;
   DWORD code = session->native->RmStartSession(&session->handle, 0, key);
   if (code != ERROR_SUCCESS) return rsm__native_fail(reterr, code, "RmStartSession", NULL);

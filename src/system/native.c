@@ -7,11 +7,6 @@
 #include "base/error.h"
 #include "os/windows/wide.h"
 
-/* Older headers lack it. */
-#ifndef LOAD_LIBRARY_SEARCH_SYSTEM32
-#define LOAD_LIBRARY_SEARCH_SYSTEM32 0x00000800
-#endif
-
 static const char DLL[] = "rstrtmgr.dll";
 
 /* ---- Errors ------------------------------------------------------------------------------------------------------ */
@@ -94,11 +89,9 @@ static bool are_we_the_dll(void) {
   return GetModuleHandleExW(flags, (LPCWSTR)(const void *)DLL, &self) && GetProcAddress(self, "RmStartSession");
 }
 
-/* Windows 7 without its update of 2011 does not know the flag: there the whole path does. */
+/* By its whole path: by its name alone one that is loaded already would be taken, from wherever it came. */
 static HMODULE load_library(void) {
   wchar_t path[MAX_PATH + sizeof "\\rstrtmgr.dll"];
-  HMODULE module = LoadLibraryExW(L"rstrtmgr.dll", NULL, LOAD_LIBRARY_SEARCH_SYSTEM32);
-  if (module || GetLastError() != ERROR_INVALID_PARAMETER) return module;
   UINT length = GetSystemDirectoryW(path, MAX_PATH);
   if (length == 0 || length >= MAX_PATH) return NULL;
   wcscpy(path + length, L"\\rstrtmgr.dll");

@@ -23,7 +23,7 @@ typedef struct handover {
   rsm__arena arena;
   rsm__paths long_files; /* each in a call of its own, and first: they are what is refused */
   rsm__paths files;
-  rsm__paths found; /* in registered directories; a part of files and long_files, too */
+  rsm__paths found; /* in registered directories: those of them that are not long are in files, too */
   rsm__paths roots;
   rsm__paths services;
   RM_UNIQUE_PROCESS *processes;
@@ -92,6 +92,17 @@ static size_t batch_size(const wchar_t **files, size_t count) {
   return taken;
 }
 
+/* One file that nobody has named must not spoil all others. */
+static rsm_status hand_over_found(handover *h, rsm_error *reterr) {
+  rsm_status status = RSM_OK;
+  for (size_t i = 0; status == RSM_OK && i < h->found.count; i++) {
+    if (!rsm__path_is_long(h->found.items[i])) continue;
+    status = hand_over_batch(h, &h->found.items[i], 1, false, reterr);
+    if (status == RSM_WRITE_FAULT) status = rsm__folders_refuse(&h->session->folders, h->found.items[i], reterr);
+  }
+  return status;
+}
+
 /* Processes and services go with the first batch: so what fits into one call is taken as a whole or not at all. */
 static rsm_status hand_over(handover *h, rsm_error *reterr) {
   rsm_status status = RSM_OK;
@@ -104,7 +115,7 @@ static rsm_status hand_over(handover *h, rsm_error *reterr) {
     others = false;
     at += count;
   }
-  return status;
+  return status == RSM_OK ? hand_over_found(h, reterr) : status;
 }
 
 /* ---- Gathering --------------------------------------------------------------------------------------------------- */
@@ -122,7 +133,8 @@ static rsm_status add_tree(handover *h, const wchar_t *root, rsm_list *list, rsm
   rsm_status status = rsm__folders_find_new(folders, root, limit, &h->arena, &found, list, reterr);
   for (size_t i = 0; status == RSM_OK && i < found.count; i++) {
     status = rsm__paths_add(&h->found, found.items[i], reterr);
-    if (status == RSM_OK) status = add_file(h, found.items[i], reterr);
+    if (status == RSM_OK && !rsm__path_is_long(found.items[i]))
+      status = rsm__paths_add(&h->files, found.items[i], reterr);
   }
   rsm__paths_done(&found);
   return status;
@@ -231,7 +243,8 @@ rsm_status rsm__system_refresh(rsm__system *session, rsm_list *list, rsm_error *
   for (size_t i = 0; status == RSM_OK && i < session->folders.roots.count; i++)
     status = add_tree(&h, session->folders.roots.items[i], list, reterr);
   if (status == RSM_OK) status = hand_over(&h, reterr);
-  return status == RSM_OK ? remember(&h, reterr) : status;
+  if (status == RSM_OK) status = remember(&h, reterr);
+  return status == RSM_OK ? rsm__folders_tell(&session->folders, list, reterr) : status;
 }
 
 rsm_status rsm__system_resources(void *state, rsm_resource_list *list, rsm_error *reterr) {

@@ -114,6 +114,25 @@ static rsm_status look_after(stopping *s, DWORD code, rsm_error *reterr) {
   return status;
 }
 
+static bool carries_us(const rsm_app *app) {
+  return rsm__plan_in_the_way(app) && (app->reboot_reasons & RSM_REBOOT_DETECTED_SELF);
+}
+
+/* Windows would answer 350 for us, and stop an ancestor of ours: so it is not even asked. */
+static rsm_status check_carriers(stopping *s, rsm_error *reterr) {
+  const rsm_shutdown_options only_reasons = {0};
+  size_t i = 0;
+  while (i < s->before->count && !carries_us(&s->before->apps[i])) i++;
+  if (i == s->before->count) return RSM_OK;
+  s->status = RSM_NOACTION_REBOOT;
+  for (i = 0; i < s->before->count; i++) {
+    rsm_app app = s->before->apps[i];
+    rsm_status status = add(s, &app, rsm__outcome_of_stop(app.status, app.status), reterr);
+    if (status != RSM_OK) return status;
+  }
+  return rsm__plan_check(s->before, &only_reasons, reterr);
+}
+
 rsm_status rsm__system_stop(rsm__system_op *op, rsm_error *reterr) {
   RSM_CLEAN(stopping_done) stopping s = {.op = op};
   const rsm_shutdown_options *options = &op->request.shutdown;
@@ -122,6 +141,7 @@ rsm_status rsm__system_stop(rsm__system_op *op, rsm_error *reterr) {
   op->report = rsm__report_new();
   if (!op->report) return rsm__fail_memory(reterr);
   rsm_status status = rsm__system_list(op, &s.before, reterr);
+  if (status == RSM_OK) status = check_carriers(&s, reterr);
   if (status == RSM_OK) status = check_confirmed(&s, reterr);
   if (status == RSM_OK) status = rsm__calls_shutdown(op, flags, &code, reterr);
   return status == RSM_OK ? look_after(&s, code, reterr) : status;

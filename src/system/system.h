@@ -25,6 +25,8 @@ typedef struct rsm__system {
   rsm__folders folders;          /* registered directories */
   rsm_resource_list *registered; /* by us: the system tells nobody what others registered */
   /* primary only */
+  rsm_process *stoppable; /* who may be stopped though he carries us */
+  size_t stoppable_count;
   bool shutdown_called;
   rsm_list *stopped;  /* what our shutdowns have stopped, and no restart has brought back or left on purpose since */
   bool may_owe;       /* a shutdown could not find out what it had stopped */

@@ -9,13 +9,17 @@
 #include "check.h"
 #include "rsm.h"
 
+#include <wchar.h>
+
 static script *orders;
 
 /* The DLL's script, everything back to how it is at first. Without the scripted DLL in the system's folder there is
  * nothing to test: that is a failure, too. */
 static inline void begin_script(void) {
   static const WCHAR key[] = L"0123456789abcdef0123456789abcdef";
-  HMODULE module = LoadLibraryExW(L"rstrtmgr.dll", NULL, LOAD_LIBRARY_SEARCH_SYSTEM32);
+  WCHAR path[MAX_PATH + 16];
+  CHECK(GetSystemDirectoryW(path, MAX_PATH));
+  HMODULE module = LoadLibraryW(wcscat(path, L"\\rstrtmgr.dll"));
   scripted_function *scripted = module ? (scripted_function *)(void (*)(void))GetProcAddress(module, "scripted") : NULL;
   if (!scripted) fprintf(stderr, "run it with tools/in-wine-with: the system's folder has no scripted rstrtmgr.dll\n");
   CHECK(scripted);

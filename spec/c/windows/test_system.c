@@ -40,14 +40,10 @@ static void test_start_fails(void) {
 static void test_impossible_options(void) {
   rsm_session *session;
   rsm_error error;
-  const rsm_process parent = {.pid = 4, .start_time = 1};
   const rsm_start_options all = {.manager = "system", .restart_unregistered = true};
-  const rsm_start_options excepted = {.manager = "system", .stoppable = &parent, .stoppable_count = 1};
   begin_script();
   CHECK_INT(rsm_session_start(&all, &session, &error), RSM_NOT_SUPPORTED);
   CHECK_WORDS(error.detail, "'builtin'");
-  CHECK_INT(rsm_session_start(&excepted, &session, &error), RSM_NOT_SUPPORTED);
-  CHECK_WORDS(error.detail, "stoppable");
   CHECK_INT(orders->starts, 0);
 }
 
@@ -281,53 +277,6 @@ static void test_long_path(void) {
   RemoveDirectoryW(folder);
 }
 
-/* ---- Directories ---- */
-
-static WCHAR root[300];
-
-static void make_file(const WCHAR *name) {
-  WCHAR path[600];
-  swprintf(path, 600, L"%ls\\%ls", root, name);
-  HANDLE file = CreateFileW(path, GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, 0, NULL);
-  CHECK(file != INVALID_HANDLE_VALUE);
-  CloseHandle(file);
-}
-
-static void test_directory(void) {
-  static const WCHAR *const names[] = {L"one", L"sub\\two", L"sub\\three", L"sub\\four"};
-  WCHAR sub[400];
-  char narrow[600];
-  rsm_error error;
-  begin_script();
-  CHECK(GetTempPathW(250, root));
-  wcscat(root, L"rm-system-folder");
-  swprintf(sub, 400, L"%ls\\sub", root);
-  CreateDirectoryW(root, NULL);
-  CreateDirectoryW(sub, NULL);
-  for (size_t i = 0; i < 3; i++) make_file(names[i]);
-  rsm_session *session = begin_session();
-  WideCharToMultiByte(CP_UTF8, 0, root, -1, narrow, sizeof narrow, NULL, NULL);
-  CHECK_INT(enroll(session, narrow, &error), RSM_OK);
-  CHECK_INT(orders->files, 3);
-  CHECK(wcsncmp(orders->first_file, root, wcslen(root)) == 0); /* without a prefix */
-  rsm_list_free(list_now(session));
-  CHECK_INT(orders->files, 3); /* nothing new */
-  make_file(names[3]);
-  rsm_list_free(list_now(session));
-  CHECK_INT(orders->files, 4);
-  CHECK(wcsstr(orders->last_file, L"\\sub\\four"));
-  rsm_list_free(list_now(session));
-  CHECK_INT(orders->files, 4);
-  rsm_session_free(session);
-  for (size_t i = 0; i < 4; i++) {
-    WCHAR path[600];
-    swprintf(path, 600, L"%ls\\%ls", root, names[i]);
-    CHECK(DeleteFileW(path));
-  }
-  RemoveDirectoryW(sub);
-  RemoveDirectoryW(root);
-}
-
 /* ---- Filters ---- */
 
 static void test_filters(void) {
@@ -402,7 +351,6 @@ static const check_test tests[] = {
     CHECK_TEST(test_many_paths),
     CHECK_TEST(test_small_batches),
     CHECK_TEST(test_long_path),
-    CHECK_TEST(test_directory),
     CHECK_TEST(test_filters),
     CHECK_TEST(test_malformed_filters),
 };
