@@ -89,7 +89,8 @@ static rsm_status set_type(const rsm__classifier *classifier, const rsm__process
   return RSM_OK;
 }
 
-/* Would it come back after an update, and by what? */
+/* Would it come back after an update, and by what? A desktop's shell that would not is better left alone: nobody could
+ * start anything any more. */
 static rsm_status set_restart(const rsm__classifier *classifier, const rsm__process *process, rsm__arena *arena,
                               rsm__subject *subject, rsm_error *reterr) {
   rsm_app *app = &subject->app;
@@ -105,6 +106,7 @@ static rsm_status set_restart(const rsm__classifier *classifier, const rsm__proc
   if (rsm__is_shortage(status) || status == RSM_NOT_FOUND || status == RSM_CANCELLED) return status;
   if (status != RSM_OK) obstacle = "its surroundings may not be read from here";
   if (!obstacle) obstacle = unread;
+  if (app->type == RSM_APP_EXPLORER && obstacle) app->reboot_reasons |= RSM_REBOOT_PERMISSION_DENIED;
   app->restartable = registered && !obstacle;
   if (!obstacle) app->restart_by = registered ? RSM_RESTART_BY_REGISTRATION : RSM_RESTART_BY_COMMAND;
   if (!app->note) app->note = obstacle;

@@ -3,6 +3,8 @@
 #include "holding_windows.h"
 
 #include "os/process.h"
+#include "os/windows/file_id.h"
+#include "os/windows/name.h"
 
 /* A process that does `act` with the file; the listing names it alone, with this one use. */
 static void check_one(const wchar_t *act, const wchar_t *name, unsigned argument, rsm_use_how how, uint32_t access) {
@@ -319,6 +321,49 @@ static void test_a_process_that_may_not_be_opened(void) {
   CHECK(found.complete);
 }
 
+/* As every drive of some servers and virtual machines: there the names have to tell files apart. */
+static void test_a_volume_that_numbers_no_files(void) {
+  put(L"file");
+  put(L"another");
+  put_folder(L"tree");
+  put(L"tree\\inside");
+  child a = start(L"read", win(L"file"), 0), b = start(L"map", win(L"file"), 0),
+        c = start(L"read", win(L"tree\\inside"), 0);
+  rsm__file_hook_no_numbers = true;
+  find(L"file");
+  CHECK_INT(found.count, 2);
+  CHECK(holder_of(a) && holder_of(b));
+  find(L"another");
+  CHECK_INT(found.count, 0);
+  find(L"tree");
+  only_use(c, RSM_USE_OPEN, in(L"tree\\inside"));
+  rsm__file_hook_no_numbers = false;
+  end(a);
+  end(b);
+  end(c);
+}
+
+static void test_a_shadow_copy_is_not_the_file(void) {
+  static const wchar_t copy[] = L"\\Device\\HarddiskVolumeShadowCopy12\\file",
+                       disk[] = L"\\Device\\HarddiskVolume12\\file";
+  CHECK(rsm__name_in_snapshot(copy, wcslen(copy)));
+  CHECK(!rsm__name_in_snapshot(disk, wcslen(disk)));
+}
+
+/* Whoever looks into it is taken for a thief. */
+static void test_who_keeps_passwords_is_left_alone(void) {
+  put(L"file");
+  put_program(L"LSASS.exe");
+  child who = start_program(win(L"LSASS.exe"), L"both", win(L"file"), 0);
+  find(L"file");
+  CHECK(found.count == 0 && !found.complete);
+  const rsm_unreadable *entry = unreadable_process(who);
+  CHECK(entry && strstr(entry->reason, "passwords"));
+  find(L"LSASS.exe"); /* what it runs can be asked of anybody */
+  only_use(who, RSM_USE_EXEC, in(L"LSASS.exe"));
+  end(who);
+}
+
 /* On Windows asking what the pipe is waits for as long as its reader does; Wine answers at once. */
 static void test_a_pipe_that_somebody_waits_on(void) {
   put(L"file");
@@ -482,6 +527,9 @@ int main(int argc, char **argv) {
       CHECK_TEST(test_through_a_link),
       CHECK_TEST(test_missing_files_have_no_holders),
       CHECK_TEST(test_a_process_that_may_not_be_opened),
+      CHECK_TEST(test_a_volume_that_numbers_no_files),
+      CHECK_TEST(test_a_shadow_copy_is_not_the_file),
+      CHECK_TEST(test_who_keeps_passwords_is_left_alone),
       CHECK_TEST(test_a_pipe_that_somebody_waits_on),
       CHECK_TEST(test_a_process_that_does_not_answer),
       CHECK_TEST(test_some_processes_only),

@@ -64,9 +64,8 @@ bool rsm__directory_next(rsm__directory *directory, rsm__entry *ret_entry) {
                               .short_name = info->ShortName,
                               .short_length = (size_t)info->ShortNameLength / sizeof(wchar_t),
                               .attributes = info->FileAttributes,
-                              .index = (uint64_t)info->FileId.QuadPart};
+                              .index = rsm__file_number((uint64_t)info->FileId.QuadPart)};
     if (ret_entry->attributes & FILE_ATTRIBUTE_REPARSE_POINT) ret_entry->tag = info->EaSize;
-    if (ret_entry->index == UINT64_MAX) ret_entry->index = 0; /* it does not fit */
     directory->has_next = info->NextEntryOffset != 0;
     directory->at += info->NextEntryOffset;
   } while (is_dots(ret_entry));

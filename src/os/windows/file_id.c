@@ -37,16 +37,25 @@ uint32_t rsm__look_error(int32_t status) {
   return status >= 0 ? 0 : RtlNtStatusToDosError(status);
 }
 
-/* The 128 bits that ReFS has, in 64 of ours. */
+#ifdef RSM_TEST_HOOKS
+bool rsm__file_hook_no_numbers;
+#endif
+
 static bool ask_id(HANDLE file, FILE_ID_INFO *ret_info) {
   return GetFileInformationByHandleEx(file, FileIdInfo, ret_info, sizeof *ret_info) != 0;
 }
 
+/* The 128 bits that ReFS has, in 64 of ours. */
 static uint64_t fold(const FILE_ID_128 *id) {
   uint64_t low, high;
   memcpy(&low, id->Identifier, sizeof low);
   memcpy(&high, id->Identifier + sizeof low, sizeof high);
+  if (low == high && (low == 0 || low == UINT64_MAX)) return 0;
   return low ^ high * 0x9E3779B97F4A7C15u;
+}
+
+uint64_t rsm__file_number(uint64_t told) {
+  return told == UINT64_MAX || rsm__file_hook_no_numbers ? 0 : told;
 }
 
 bool rsm__file_index(HANDLE file, uint64_t *ret_index) {
@@ -56,7 +65,7 @@ bool rsm__file_index(HANDLE file, uint64_t *ret_index) {
   if (NtQueryInformationFile(file, &block, &index, sizeof index, (FILE_INFORMATION_CLASS)RSM__NT_FILE_INTERNAL) < 0)
     return false;
   if (index == UINT64_MAX && ask_id(file, &info)) index = fold(&info.FileId); /* does not fit into 64 bits */
-  *ret_index = index;
+  *ret_index = rsm__file_number(index);
   return true;
 }
 
@@ -73,7 +82,7 @@ bool rsm__file_volume(HANDLE file, uint64_t *ret_volume) {
 }
 
 bool rsm__file_id_of(HANDLE file, rsm__file_id *ret_id) {
-  return rsm__file_index(file, &ret_id->index) && rsm__file_volume(file, &ret_id->volume);
+  return rsm__file_index(file, &ret_id->index) && ret_id->index != 0 && rsm__file_volume(file, &ret_id->volume);
 }
 
 bool rsm__file_state_of(HANDLE file, rsm__file_state *ret_state) {
@@ -103,17 +112,30 @@ static DWORD ask_path(HANDLE file, rsm__buffer *path, DWORD kind) {
   return 0;
 }
 
+/* The kernel's name of it, in the buffer. NULL: it has none, or buffer->failed: out of memory. */
+static const UNICODE_STRING *object_name(HANDLE file, rsm__buffer *buffer) {
+  const ULONG size = LONGEST_PATH + sizeof(UNICODE_STRING);
+  ULONG used = 0;
+  if (rsm__grow(&buffer->data, &buffer->capacity, size, 1) < 0) buffer->failed = true;
+  if (buffer->failed) return NULL;
+  const UNICODE_STRING *name = (const UNICODE_STRING *)(void *)buffer->data;
+  if (NtQueryObject(file, (OBJECT_INFORMATION_CLASS)RSM__NT_OBJECT_NAME, buffer->data, size, &used) < 0) return NULL;
+  return name->Buffer && name->Length > 0 ? name : NULL;
+}
+
+bool rsm__file_in_snapshot(HANDLE file, rsm__buffer *text) {
+  const UNICODE_STRING *name = object_name(file, text);
+  return name && rsm__name_in_snapshot(name->Buffer, name->Length / sizeof(wchar_t));
+}
+
 /* By the object's own name: of a file that was deleted, or whose path is too long for Wine's Win32. */
 static void ask_object(HANDLE file, rsm__buffer *path) {
-  ULONG size = 0;
   rsm__letters letters;
   RSM_CLEAN(rsm__name_done) rsm__name name = {0};
-  RSM_CLEAN_FREE UNICODE_STRING *object = rsm__malloc(LONGEST_PATH + sizeof *object);
-  if (!object) path->failed = true;
-  if (!object || NtQueryObject(file, (OBJECT_INFORMATION_CLASS)RSM__NT_OBJECT_NAME, object,
-                               LONGEST_PATH + sizeof *object, &size) < 0)
-    return;
-  if (!object->Buffer || object->Length == 0) return;
+  RSM_CLEAN(rsm__buffer_done) rsm__buffer told = {0};
+  const UNICODE_STRING *object = object_name(file, &told);
+  if (told.failed) path->failed = true;
+  if (!object) return;
   rsm__letters_read(&letters);
   if (!rsm__name_set(&name, &letters, object->Buffer, object->Length / sizeof(wchar_t))) path->failed = true;
   if (path->failed) return;

@@ -24,11 +24,14 @@ int32_t rsm__file_look(const wchar_t *path, ACCESS_MASK rights, bool at_link, HA
 /* The status as Win32's number; 0: there was no failure. */
 uint32_t rsm__look_error(int32_t status);
 
-/* The number alone: one question, to the volume's driver, and for most files it answers ours. False: it is no file of a
- * volume. Needs no right. Whoever waits in a read of the same handle's pipe blocks it. */
+/* The number alone: one question, to the volume's driver, and for most files it answers ours. 0: the volume has none,
+ * or none that could tell files apart ([MS-FSCC] 2.1.9: 0 and all ones must be ignored); then its name has to do.
+ * False: it is no file of a volume. Needs no right. Whoever waits in a read of the same handle's pipe blocks it. */
 bool rsm__file_index(HANDLE file, uint64_t *ret_index);
 bool rsm__file_volume(HANDLE file, uint64_t *ret_volume);
-bool rsm__file_id_of(HANDLE file, rsm__file_id *ret_id);
+bool rsm__file_id_of(HANDLE file, rsm__file_id *ret_id); /* false: it has no number, or no volume */
+/* The same of a number that a directory's listing has told. */
+uint64_t rsm__file_number(uint64_t told);
 
 /* What can be told without any right. False: nothing. */
 typedef struct rsm__file_state {
@@ -38,8 +41,17 @@ typedef struct rsm__file_state {
 bool rsm__file_state_of(HANDLE file, rsm__file_state *ret_state);
 uint32_t rsm__file_attributes(HANDLE file, uint32_t *ret_tag); /* tag: of a reparse point, else 0 */
 
+/* Does it lie in a shadow copy, an older picture of a volume with the volume's own numbers? Blocks as the others. */
+bool rsm__file_in_snapshot(HANDLE file, rsm__buffer *text);
+
 /* Its path now, links resolved, in the spelling of the disk, with \\?\ before it, NUL-terminated; empty: it has none.
  * buffer->failed: out of memory. */
 void rsm__file_real_path(HANDLE file, rsm__buffer *path);
+
+#ifdef RSM_TEST_HOOKS
+extern bool rsm__file_hook_no_numbers; /* all volumes are as one that gives its files no numbers */
+#else
+enum { rsm__file_hook_no_numbers = false };
+#endif
 
 #endif

@@ -135,6 +135,7 @@ static void describe(const rsm__scan_mark *mark, reason *r) {
     rsm__fail_windows(&error, code, NULL, NULL);
     put_reason(r, ": ", error.os_text[0] ? error.os_text : "refused");
   }
+  if (mark->secret) put_reason(r, "; ", "it keeps passwords: it was left alone, not to look like a thief");
   if (mark->silent_memory) put_reason(r, "; ", "its mappings did not answer in time");
   if (mark->silent > 0) {
     snprintf(words, sizeof words,

@@ -59,7 +59,7 @@ static bool look(rsm__known *known, const rsm__name *name, rsm__known_file *file
   if (status >= 0) {
     /* In Wine another process, the mount manager, tells the volume: it is asked only where it may decide. */
     file->has_id =
-        rsm__file_index(handle, &file->id.index) &&
+        rsm__file_index(handle, &file->id.index) && file->id.index != 0 &&
         (!rsm__targets_has_index(known->targets, file->id.index) || rsm__file_volume(handle, &file->id.volume));
     return true;
   }

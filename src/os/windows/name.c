@@ -49,6 +49,10 @@ static size_t begins(const wchar_t *path, size_t length, const wchar_t *start) {
   return size > 0 && size <= length && _wcsnicmp(path, start, size) == 0 ? size : 0;
 }
 
+bool rsm__name_in_snapshot(const wchar_t *kernels, size_t length) {
+  return begins(kernels, length, L"\\Device\\HarddiskVolumeShadowCopy") > 0;
+}
+
 static void put(rsm__name *name, const wchar_t *text, size_t length) {
   rsm__buffer_put(&name->plain, text, length * sizeof *text);
 }

@@ -34,5 +34,7 @@ size_t rsm__name_length(const rsm__name *name);
 void rsm__upcase(wchar_t *text, size_t length); /* as Windows' own file systems do it */
 /* Does the name lie on a server, by its looks? */
 bool rsm__name_is_remote(const rsm__name *name);
+/* Does the kernel's name lie in a shadow copy of a volume? */
+bool rsm__name_in_snapshot(const wchar_t *kernels, size_t length);
 
 #endif

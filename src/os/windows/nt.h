@@ -13,8 +13,8 @@ enum {
   RSM__NT_DIRECTORY = 37, /* names with numbers: FILE_ID_BOTH_DIR_INFO */
   RSM__NT_PROCESS_BASIC = 0,
   RSM__NT_PROCESS_CONSOLE_HOST = 49, /* a pid, with flags in its lowest bits; Wine does not know */
-  RSM__NT_PROCESS_WOW64 = 26, /* where the 32-bit PEB is; 0: there is none */
-  RSM__NT_FILE_INTERNAL = 6,  /* the file's number on its volume; needs no right, does not ask for the volume */
+  RSM__NT_PROCESS_WOW64 = 26,        /* where the 32-bit PEB is; 0: there is none */
+  RSM__NT_FILE_INTERNAL = 6,         /* the file's number on its volume; needs no right, does not ask for the volume */
   RSM__NT_OBJECT_NAME = 1,
   RSM__NT_SECTION_BASIC = 0,
   RSM__NT_MAPPED_NAME = 2 /* of the file that is mapped there, without Win32's limit of 260 */

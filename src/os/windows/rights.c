@@ -46,3 +46,14 @@ rsm_status rsm__rights_of_process(HANDLE process, rsm__capture_rights *ret_right
     return rsm__fail_windows(reterr, GetLastError(), "OpenProcessToken", NULL);
   return rsm__rights_of_token(token, ret_rights, reterr);
 }
+
+void rsm__rights_to_look(void) {
+  RSM_CLEAN_HANDLE HANDLE token = NULL;
+  TOKEN_PRIVILEGES wanted = {.PrivilegeCount = 1, .Privileges[0].Attributes = SE_PRIVILEGE_ENABLED};
+  if (!LookupPrivilegeValueW(NULL, SE_DEBUG_NAME, &wanted.Privileges[0].Luid) ||
+      !ImpersonateSelf(SecurityImpersonation))
+    return;
+  bool adjusted = OpenThreadToken(GetCurrentThread(), TOKEN_ADJUST_PRIVILEGES | TOKEN_QUERY, TRUE, &token) &&
+                  AdjustTokenPrivileges(token, FALSE, &wanted, 0, NULL, NULL) && GetLastError() == ERROR_SUCCESS;
+  if (!adjusted) RevertToSelf();
+}

@@ -5,8 +5,8 @@
  * rsm__bounded_wait          | the ones that are still asking  | the lookup's limit, all of them together
  * (uses.c and uses_mappings.c have tables of their own)
  *
- * The work is cut into steps: a process' program and mappings, then each of its handles. A thread takes one step after
- * the other, and hands over what it found. When it hangs, which is what asking for the name of a pipe does while
+ * The work is cut into steps: each process' program and mappings, then each of their handles. A thread takes one step
+ * after the other, and hands over what it found. When it hangs, which is what asking for the name of a pipe does while
  * somebody reads from it, the listing starts another one that goes on behind it. So a hang costs PATIENCE_MS and a
  * thread. At the end those that hang have the lookup's limit to come back; who does not is given up and tells nothing
  * any more: its process is told as not wholly looked at, and as long as the thread hangs, later listings of the same
@@ -19,6 +19,7 @@
 #include "base/cleanup.h"
 #include "os/clock.h"
 #include "os/windows/os_error.h"
+#include "os/windows/rights.h"
 
 enum { PATIENCE_MS = 150, MOST_THREADS = 48, PARALLEL = 4, WORTH_PARALLEL = 4 };
 
@@ -79,15 +80,26 @@ static bool is_stalled(rsm__scan *scan, const rsm__listed_process *process, size
   return true;
 }
 
-/* Lock held. Leaves the next step that is to be done in process and step. False: there is none. */
-static bool find_step(rsm__scan *scan) {
-  for (; scan->process < scan->processes.count; scan->process++, scan->step = 0) {
+/* Lock held. The same, of this half of the steps. */
+static bool find_in_half(rsm__scan *scan) {
+  for (; scan->process < scan->processes.count; scan->process++, scan->step = scan->at_handles) {
     const rsm__listed_process *process = &scan->processes.items[scan->process];
     if (process->kernel || scan->marks[scan->process].skipped) continue;
-    for (; scan->step <= process->handle_count; scan->step++)
+    size_t last = scan->at_handles ? process->handle_count : 0;
+    for (; scan->step <= last; scan->step++)
       if (!is_stalled(scan, process, scan->step)) return true;
   }
   return false;
+}
+
+/* Lock held. Leaves the next step that is to be done in process and step. False: there is none. */
+static bool find_step(rsm__scan *scan) {
+  if (find_in_half(scan)) return true;
+  if (scan->at_handles) return false;
+  scan->at_handles = true;
+  scan->process = 0;
+  scan->step = 1;
+  return find_in_half(scan);
 }
 
 /* False: none is left, or nobody waits. */
@@ -140,9 +152,24 @@ static void hand_over(worker *w, rsm_status status, const rsm_error *error) {
   ReleaseSRWLockExclusive(&scan->lock);
 }
 
+/* Who reads the memory or the handles of what keeps passwords looks like a thief to all that guards the machine, and
+ * such a guard stops him. */
+static bool keeps_secrets(const rsm__listed_process *process) {
+  return _stricmp(process->name, "lsass.exe") == 0 || _stricmp(process->name, "lsaiso.exe") == 0;
+}
+
+static rsm_status look_at_secret(worker *w, rsm_error *error) {
+  const rsm__looked *looked = &w->looked;
+  AcquireSRWLockExclusive(&w->scan->lock);
+  w->scan->marks[w->process].secret = true;
+  ReleaseSRWLockExclusive(&w->scan->lock);
+  return looked->handle ? rsm__uses_program(&w->uses, looked, error) : RSM_OK;
+}
+
 /* The process itself: what may not be asked of it is told once. */
 static rsm_status look_at_process(worker *w, rsm_error *error) {
   const rsm__looked *looked = &w->looked;
+  if (keeps_secrets(&w->scan->processes.items[w->process])) return look_at_secret(w, error);
   uint32_t code = looked->code ? looked->code : ERROR_ACCESS_DENIED;
   if (!looked->may_duplicate) w->uses.handles_refused = code;
   if (!looked->may_read) w->uses.mappings_refused = code;
@@ -161,8 +188,9 @@ static bool do_step(worker *w) {
   rsm_error error = {0};
   rsm__uses_begin(&w->uses);
   if (w->looked_at != w->process + 1) {
+    const rsm__listed_process *process = &w->scan->processes.items[w->process];
     rsm__looked_close(&w->looked);
-    rsm__looked_open(&w->looked, &w->scan->processes.items[w->process].id);
+    rsm__looked_open(&w->looked, &process->id, keeps_secrets(process));
     w->looked_at = w->process + 1;
   }
   if (!w->looked.ended && w->step == 0)
@@ -179,6 +207,7 @@ static bool do_step(worker *w) {
 static void work(rsm__bounded *job, void *argument) {
   worker *w = argument;
   w->job = w->uses.job = job;
+  rsm__rights_to_look(); /* of this thread, and gone with it */
   while (take_step(w) && do_step(w)) continue;
 }
 

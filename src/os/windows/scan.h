@@ -14,6 +14,7 @@ typedef struct rsm__scan_mark {
   uint32_t program; /* GetLastError(), 0: nothing was refused */
   uint32_t mappings;
   uint32_t handles;
+  bool secret;        /* it is left alone: it keeps the system's secrets */
   bool silent_memory; /* its memory did not answer */
   size_t silent;      /* how many of its handles did not */
   size_t passed_over; /* handles that nobody got to */
@@ -36,6 +37,7 @@ typedef struct rsm__scan {
   rsm__handle_list handles; /* freed when the listing ends: who was given up has a copy of what he needs */
   SRWLOCK lock;
   CONDITION_VARIABLE changed; /* a step was taken, or the last one */
+  bool at_handles;            /* first each process' program and mappings, which hardly ever hang; then handles */
   size_t process;             /* the next step: of this process, */
   size_t step;                /* 0: its program and mappings; then its handles */
   size_t taken;               /* steps so far */

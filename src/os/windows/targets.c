@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "os/windows/os_error.h"
 #include "os/windows/wide.h"
+#include "os/windows/wine.h"
 
 static bool same_id(const rsm__file_id *a, const rsm__file_id *b) {
   return a->volume == b->volume && a->index == b->index;
@@ -57,6 +58,7 @@ static bool add_name(rsm__targets *t, uint32_t target, const char *text, bool tr
   size_t length = rsm__name_length(&t->name), count = t->by_name.count;
   while (length > 0 && key[length - 1] == L'\\') length--;
   if (rsm__name_is_remote(&t->name)) t->has_remote = true;
+  if (rsm__name_in_snapshot(rsm__name_plain(&t->name), length)) t->has_snapshot = true;
   uint64_t hash = hash_key(key, length);
   for (uint32_t i = rsm__index_first(&t->by_name, hash); i != RSM_INDEX_END; i = rsm__index_next(&t->by_name, i))
     if (t->names[i].target == target && t->names[i].length == length && wmemcmp(t->names[i].key, key, length) == 0) {
@@ -97,6 +99,7 @@ static bool add_place(rsm__targets *t, uint32_t target, const rsm__place *place)
     if (place->deleted || rsm__windows_status(place->error) != RSM_FILE_NOT_FOUND) t->has_closed = true;
     return add_refused(t, target, place);
   }
+  if (!place->has_id) t->has_numberless = true;
   if (!place->has_id) return true;
   const rsm__target_file file = {
       .id = place->id, .target = target, .directory = place->directory, .folder = "", .name = ""};
@@ -140,7 +143,7 @@ bool rsm__place_root(const rsm__place *places, size_t i, rsm__tree_root *ret_roo
 
 rsm_status rsm__targets_build(rsm__targets *t, const rsm__target *items, size_t count, rsm__lookup *lookup,
                               rsm__task *task, rsm_error *reterr) {
-  *t = (rsm__targets){.lookup = lookup};
+  *t = (rsm__targets){.lookup = lookup, .may_lack_volume = rsm__under_wine()};
   rsm__letters_read(&t->letters);
   rsm_status status = rsm__wanted_make(&t->paths, items, count, lookup, task, reterr);
   if (status == RSM_OK) status = rsm__wanted_walk(&t->paths, lookup, task, &t->trees, reterr);
@@ -185,7 +188,7 @@ void rsm__targets_match_identity(const rsm__targets *t, const rsm__file_id *id, 
   uint32_t i = rsm__index_first(&t->by_identity, hash_id(id));
   for (; i != RSM_INDEX_END; i = rsm__index_next(&t->by_identity, i))
     if (same_id(&t->files[i].id, id)) add_match(matches, match_of(&t->files[i]));
-  if (id->volume != 0 || matches->count > 0) return;
+  if (id->volume != 0 || !t->may_lack_volume || matches->count > 0) return;
   i = rsm__index_first(&t->by_index, rsm__hash_numbers(0, id->index));
   for (; i != RSM_INDEX_END; i = rsm__index_next(&t->by_index, i))
     if (t->files[i].id.index == id->index) add_match(matches, match_of(&t->files[i]));

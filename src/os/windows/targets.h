@@ -40,6 +40,9 @@ typedef struct rsm__targets {
   rsm__index by_name;
   bool has_directories; /* can a directory be a hit at all? */
   bool has_closed;      /* is there a file that cannot be opened, so that only its name can tell? */
+  bool has_numberless;  /* is there one of a volume that gives its files no numbers? */
+  bool has_snapshot;    /* is there one in a shadow copy? */
+  bool may_lack_volume; /* may an open file's volume be untold? Wine's, once it was renamed */
   bool has_remote;      /* does any of them lie on a server? */
   rsm__letters letters;
   rsm__trees trees;

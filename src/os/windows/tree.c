@@ -101,6 +101,8 @@ static bool is_mounted(rsm__tree_walk *walk, const char *folder, const char *nam
   return real && (is_volume_root(real) || _stricmp(real, (const char *)walk->path.data) == 0);
 }
 
+static const char no_number[] = "its volume gave it no number; it was not searched for";
+
 static bool ask_index(rsm__tree_walk *walk, const char *folder, const char *name, uint64_t *ret_index) {
   RSM_CLEAN_WIDE path = path_of(walk, folder, name);
   if (!path) return false;
@@ -130,6 +132,10 @@ static void take_entry(rsm__tree_walk *walk, const char *folder, const rsm__entr
     if (!ask_index(walk, folder, name, &index)) return;
     walk->reader->proven = index == entry->index;
   }
+  if (index == 0) {
+    rsm__tree_add_gap(walk, folder, name, no_number);
+    return;
+  }
   add_file(walk, folder, name, index, false);
 }
 
@@ -151,7 +157,7 @@ static bool take_directory(rsm__tree_walk *walk, const rsm__tree_pending *listed
   size_t length = slash ? (size_t)(slash - listed->folder) : 0;
   const char *parent = rsm__arena_copy(&walk->trees.arena, listed->folder, length);
   if (!parent) walk->failed = true;
-  if (!walk->failed) add_file(walk, parent, slash ? slash + 1 : listed->folder, index, true);
+  if (!walk->failed && index != 0) add_file(walk, parent, slash ? slash + 1 : listed->folder, index, true);
   return !walk->failed;
 }
 

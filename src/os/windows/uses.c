@@ -25,6 +25,8 @@
 
 enum { LONGEST_IMAGE = 32768 };
 
+static const uint64_t HANDLE_FLAGS = 3; /* what Windows keeps in the lowest bits of a directory's handle */
+
 void rsm__uses_begin(rsm__uses *uses) {
   rsm__arena_done(&uses->arena);
   uses->count = 0;
@@ -53,7 +55,7 @@ static bool is_still(HANDLE process, const rsm_process *id) {
 }
 
 /* With all the rights that we may have; what its owner, or the system, refuses is told by whoever misses it. */
-void rsm__looked_open(rsm__looked *looked, const rsm_process *id) {
+void rsm__looked_open(rsm__looked *looked, const rsm_process *id, bool secret) {
   static const DWORD rights[] = {
       PROCESS_DUP_HANDLE | PROCESS_QUERY_INFORMATION | PROCESS_VM_READ,
       PROCESS_DUP_HANDLE | PROCESS_QUERY_LIMITED_INFORMATION,
@@ -61,9 +63,9 @@ void rsm__looked_open(rsm__looked *looked, const rsm_process *id) {
       PROCESS_QUERY_LIMITED_INFORMATION,
   };
   *looked = (rsm__looked){0};
-  for (size_t i = 0; i < RSM_COUNT(rights) && !looked->handle; i++) {
+  for (size_t i = secret ? RSM_COUNT(rights) - 1 : 0; i < RSM_COUNT(rights) && !looked->handle; i++) {
     looked->handle = open_with(id->pid, rights[i]);
-    if (!looked->handle && i == 0) looked->code = GetLastError();
+    if (!looked->handle && !looked->code) looked->code = GetLastError();
     if (!looked->handle && looked->code != ERROR_ACCESS_DENIED) break;
     looked->may_duplicate = (rights[i] & PROCESS_DUP_HANDLE) != 0;
     looked->may_read = (rights[i] & PROCESS_VM_READ) != 0;
@@ -103,7 +105,10 @@ static rsm_status match_known(rsm__uses *uses, rsm__known_file *known, const rsm
   rsm_use found = *use;
   uses->matches.count = 0;
   if (known->has_id) rsm__targets_match_identity(uses->targets, &known->id, &uses->matches);
-  if (!known->has_id) { /* deleted, or it may not be opened: the name has to do */
+  if (uses->matches.count > 0 && !uses->targets->has_snapshot &&
+      rsm__name_in_snapshot(rsm__name_plain(&uses->name), rsm__name_length(&uses->name)))
+    uses->matches.count = 0; /* an older picture of the file, not the file */
+  if (!known->has_id) {      /* deleted, or it may not be opened: the name has to do */
     rsm__targets_match_name(uses->targets, &uses->name, &uses->matches);
     found.deleted = known->missing;
   }
@@ -173,7 +178,7 @@ static bool is_working_directory(rsm__looked *looked, uint64_t value) {
       looked->directories[1] = read_directory(looked->handle, narrow, false);
   }
   looked->has_directory = true;
-  return value == looked->directories[0] || value == looked->directories[1];
+  return value == (looked->directories[0] & ~HANDLE_FLAGS) || value == (looked->directories[1] & ~HANDLE_FLAGS);
 }
 
 /* ---- Handles ---- */
@@ -190,6 +195,15 @@ static rsm_status match_by_name(rsm__uses *uses, HANDLE file, rsm_error *reterr)
   return RSM_OK;
 }
 
+/* The number is one of ours. */
+static void match_id(rsm__uses *uses, HANDLE file, rsm__file_id *id) {
+  if (GetFileType(file) != FILE_TYPE_DISK || !rsm__file_volume(file, &id->volume)) return;
+  rsm__targets_match_identity(uses->targets, id, &uses->matches);
+  if (uses->matches.count == 0 || uses->targets->has_snapshot) return;
+  if (rsm__file_in_snapshot(file, &uses->text)) uses->matches.count = 0;
+  if (uses->text.failed) uses->matches.failed = true;
+}
+
 /* Identity first; a file without one of ours may still be a deleted predecessor, or one that we may not open. */
 static rsm_status match_file(rsm__uses *uses, HANDLE file, rsm__file_state *ret_state, rsm_error *reterr) {
   rsm__file_id id;
@@ -197,12 +211,11 @@ static rsm_status match_file(rsm__uses *uses, HANDLE file, rsm__file_state *ret_
   uses->matches.count = 0;
   if (!rsm__file_index(file, &id.index)) return RSM_OK; /* no file of a volume */
   rsm__bounded_tick(uses->job);
-  if (rsm__targets_has_index(uses->targets, id.index) && GetFileType(file) == FILE_TYPE_DISK &&
-      rsm__file_volume(file, &id.volume))
-    rsm__targets_match_identity(uses->targets, &id, &uses->matches);
-  bool hit = uses->matches.count > 0;
+  if (rsm__targets_has_index(uses->targets, id.index)) match_id(uses, file, &id);
+  bool hit = uses->matches.count > 0, numberless = id.index == 0 && uses->targets->has_numberless;
   if (!rsm__file_state_of(file, ret_state) || hit || uses->matches.failed) return RSM_OK;
-  if (!(ret_state->gone || uses->targets->has_closed) || GetFileType(file) != FILE_TYPE_DISK) return RSM_OK;
+  if (!ret_state->gone && !uses->targets->has_closed && !numberless) return RSM_OK;
+  if (GetFileType(file) != FILE_TYPE_DISK) return RSM_OK;
   return match_by_name(uses, file, reterr);
 }
 

@@ -19,7 +19,8 @@ typedef struct rsm__looked {
   uint64_t directories[2]; /* handles of its working directory; 0: not known */
 } rsm__looked;
 
-void rsm__looked_open(rsm__looked *looked, const rsm_process *id);
+/* secret: only what says who it is and what program it runs. */
+void rsm__looked_open(rsm__looked *looked, const rsm_process *id, bool secret);
 /* Has it ended since? What is refused then is no refusal. */
 void rsm__looked_again(rsm__looked *looked);
 void rsm__looked_close(rsm__looked *looked);

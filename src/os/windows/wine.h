@@ -1,4 +1,5 @@
-/* wine.h: is this Wine? Only where its own programs have to be told from Windows', never for how a call behaves.
+/* wine.h: is this Wine? Only where its own programs have to be told from Windows', or where what it leaves out means
+ * something else on Windows.
  * SPDX-License-Identifier: MIT */
 #ifndef RSM_OS_WINDOWS_WINE_H
 #define RSM_OS_WINDOWS_WINE_H
