@@ -74,6 +74,26 @@ static void test_places(void) {
   CHECK(strstr(home->path, "AppData\\Local\\restartmanager\\test-"));
 }
 
+/* What the user's other programs may write is not believed: Wine keeps no labels, so there nothing is good enough. */
+static void test_elevated(void) {
+  rsm__dir *dir = NULL;
+  rsm_error error = {0};
+  rsm__private_hook_elevated = true;
+  rsm_status status = rsm__private_place_open(rsm__user_current(), 0, true, &dir, &error);
+  rsm__private_hook_elevated = false;
+  if (status == RSM_OK) {
+    CHECK(strstr(dir->path, "ProgramData\\restartmanager-S-1-"));
+    rsm__dir_close(dir);
+    return;
+  }
+  CHECK_INT(status, RSM_ACCESS_DENIED);
+  CHECK(strstr(error.subject, "ProgramData\\restartmanager-S-1-"));
+  CHECK(strstr(error.detail, "do not run elevated"));
+  RSM_CLEAN_WIDE wide = NULL;
+  CHECK_INT(rsm__wide_path(error.subject, &wide, NULL), RSM_OK);
+  CHECK(RemoveDirectoryW(wide));
+}
+
 static void path_of(const char *name, wchar_t path[MAX_PATH]) {
   char text[512];
   RSM_CLEAN_WIDE wide = NULL;
@@ -359,6 +379,7 @@ static void test_no_memory(void) {
 int main(int argc, char **argv) {
   static const check_test tests[] = {
       CHECK_TEST(test_places),
+      CHECK_TEST(test_elevated),
       CHECK_TEST(test_open_to_others),
       CHECK_TEST(test_not_a_folder),
       CHECK_TEST(test_links_are_refused),

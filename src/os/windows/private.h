@@ -1,5 +1,5 @@
-/* private.h: what private_dir.c and private_file.c share: the folder itself, opening below it, words for a refusal.
- * SPDX-License-Identifier: MIT */
+/* private.h: what private_place.c, private_dir.c and private_file.c share: the folder itself, opening below it, words
+ * for a refusal. SPDX-License-Identifier: MIT */
 #ifndef RSM_OS_WINDOWS_PRIVATE_H
 #define RSM_OS_WINDOWS_PRIVATE_H
 
@@ -13,6 +13,19 @@ struct rsm__dir {
   rsm__sid owner; /* who must own the folder and all that is read from it */
   char *path;     /* for messages only: nothing is opened by it */
 };
+
+/* path: for messages. create: it is made if it is missing. RSM_NOT_FOUND, RSM_ACCESS_DENIED: it is not as it should be.
+ */
+rsm_status rsm__dir_open_below(HANDLE parent, const wchar_t *name, const char *path, const rsm__sid *owner, bool create,
+                               rsm__dir **ret_dir, rsm_error *reterr);
+
+/* Are we the half of an administrator that has all his rights, while his other programs have not? Then what those may
+ * write must not be believed: it would let them do through us what they may not do. Not under Wine, where everybody is
+ * an administrator and no file has a label. */
+bool rsm__private_elevated(void);
+#ifdef RSM_TEST_HOOKS
+extern bool rsm__private_hook_elevated; /* as if we were, also under Wine */
+#endif
 
 /* A file that dies with its writer is named so until it is renamed; rsm__dir_names passes over it. */
 #define RSM__TEMPORARY_PREFIX ".tmp-"

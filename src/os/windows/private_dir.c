@@ -1,15 +1,10 @@
-/* private_dir.c: finding, opening and checking the folders.
- *
- * A user's folder of local data is found by the system, not by the environment. Every step from there on is opened
- * below the step before it, never through a link, and what was opened is checked (not what the name meant a moment
- * ago). SPDX-License-Identifier: MIT */
-#include <shlobj.h>
+/* private_dir.c: opening and checking the folders. Every step is opened below the step before it, never through a link,
+ * and what was opened is checked (not what the name meant a moment ago). SPDX-License-Identifier: MIT */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <winternl.h>
 
-#include "os/user.h"
 #include "os/windows/file_id.h"
 #include "os/windows/filetime.h"
 #include "os/windows/handle.h"
@@ -54,8 +49,8 @@ static rsm_status new_dir(HANDLE *handle, const rsm__sid *owner, const char *pat
   return RSM_OK;
 }
 
-static rsm_status open_folder(HANDLE parent, const wchar_t *name, const char *path, const rsm__sid *owner, bool create,
-                              rsm__dir **ret_dir, rsm_error *reterr) {
+rsm_status rsm__dir_open_below(HANDLE parent, const wchar_t *name, const char *path, const rsm__sid *owner, bool create,
+                               rsm__dir **ret_dir, rsm_error *reterr) {
   RSM_CLEAN_HANDLE HANDLE handle = NULL;
   const rsm__private_open how = {.access = folder_access,
                                  .disposition = create ? FILE_OPEN_IF : FILE_OPEN,
@@ -67,68 +62,13 @@ static rsm_status open_folder(HANDLE parent, const wchar_t *name, const char *pa
   return status == RSM_OK ? new_dir(&handle, owner, path, ret_dir, reterr) : status;
 }
 
-/* To be freed with rsm__free. */
-static rsm_status local_data(wchar_t **ret_path, rsm_error *reterr) {
-  wchar_t *known = NULL, plain[MAX_PATH];
-  HRESULT code = SHGetKnownFolderPath(&FOLDERID_LocalAppData, KF_FLAG_CREATE, NULL, &known);
-  const wchar_t *found = SUCCEEDED(code) ? known : NULL;
-  if (!found && SHGetFolderPathW(NULL, CSIDL_LOCAL_APPDATA, NULL, SHGFP_TYPE_CURRENT, plain) == S_OK) found = plain;
-  rsm_status status = RSM_OK;
-  wchar_t *path = found ? rsm__malloc((wcslen(found) + 1) * sizeof *path) : NULL;
-  if (!found)
-    status = rsm__fail_hresult(reterr, (int32_t)code, "SHGetKnownFolderPath", "LocalAppData");
-  else if (!path)
-    status = rsm__fail_memory(reterr);
-  else
-    wcscpy(path, found);
-  CoTaskMemFree(known);
-  if (status == RSM_OK) *ret_path = path;
-  return status;
-}
-
-static rsm_status open_local_data(HANDLE *ret_handle, char text[MAX_TEXT], rsm_error *reterr) {
-  RSM_CLEAN_WIDE path = NULL;
-  rsm_status status = local_data(&path, reterr);
-  if (status != RSM_OK) return status;
-  rsm__narrow_to(text, MAX_TEXT, path, wcslen(path));
-  HANDLE handle = CreateFileW(path, FILE_TRAVERSE | FILE_READ_ATTRIBUTES | SYNCHRONIZE,
-                              FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL, OPEN_EXISTING,
-                              FILE_FLAG_BACKUP_SEMANTICS, NULL);
-  if (handle == INVALID_HANDLE_VALUE) {
-    status = rsm__fail_windows(reterr, GetLastError(), "CreateFileW", text);
-    return status == RSM_FILE_NOT_FOUND ? rsm__fail(reterr, RSM_NOT_FOUND, text, "there is no such folder") : status;
-  }
-  *ret_handle = handle;
-  return RSM_OK;
-}
-
-rsm_status rsm__private_place_open(uint32_t uid, unsigned place, bool create, rsm__dir **ret_dir, rsm_error *reterr) {
-  RSM_CLEAN_HANDLE HANDLE parent = NULL;
-  char parent_text[MAX_TEXT], path[MAX_TEXT + 32];
-  rsm__sid owner;
-  if (place > 0)
-    return rsm__fail(reterr, RSM_INVALID_PARAMETER, NULL, "there is no place %u for a private folder", place);
-  if (uid != rsm__user_current())
-    return rsm__fail(reterr, RSM_ACCESS_DENIED, NULL, "a private folder is its own user's only");
-  rsm_status status = rsm__sid_current(&owner, reterr);
-  if (status == RSM_OK) status = open_local_data(&parent, parent_text, reterr);
-  if (status != RSM_OK) return status;
-  snprintf(path, sizeof path, "%s\\restartmanager", parent_text);
-  return open_folder(parent, L"restartmanager", path, &owner, create, ret_dir, reterr);
-}
-
-bool rsm__private_place_in_memory(unsigned place) {
-  (void)place;
-  return false;
-}
-
 rsm_status rsm__dir_open(rsm__dir *parent, const char *name, bool create, rsm__dir **ret_dir, rsm_error *reterr) {
   RSM_CLEAN_WIDE wide = NULL;
   char path[MAX_TEXT];
   rsm_status status = rsm__dir_check_name(parent, name, &wide, reterr);
   if (status != RSM_OK) return status;
   rsm__dir_text(parent, name, path, sizeof path);
-  return open_folder(parent->handle, wide, path, &parent->owner, create, ret_dir, reterr);
+  return rsm__dir_open_below(parent->handle, wide, path, &parent->owner, create, ret_dir, reterr);
 }
 
 rsm__dir *rsm__dir_close(rsm__dir *dir) {

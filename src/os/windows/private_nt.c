@@ -33,6 +33,9 @@ enum {
 
 /* ---- Opening ----------------------------------------------------------------------------------------------------- */
 
+/* What an elevated program writes is labelled so: the user's other programs may read it and not write to it. */
+static const wchar_t HIGH_LABEL[] = L"S:(ML;OICI;NW;;;HI)";
+
 /* This user, the system, administrators; nothing is inherited from above, and all below inherits this. */
 static PSECURITY_DESCRIPTOR private_descriptor(void) {
   rsm__sid user;
@@ -40,7 +43,8 @@ static PSECURITY_DESCRIPTOR private_descriptor(void) {
   RSM_CLEAN_LOCAL wchar_t *sid = NULL;
   PSECURITY_DESCRIPTOR descriptor = NULL;
   if (rsm__sid_current(&user, NULL) != RSM_OK || !ConvertSidToStringSidW(&user, &sid)) return NULL;
-  _snwprintf(words, RSM_COUNT(words), L"O:%lsD:P(A;OICI;FA;;;%ls)(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)", sid, sid);
+  _snwprintf(words, RSM_COUNT(words), L"O:%lsD:P(A;OICI;FA;;;%ls)(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)%ls", sid, sid,
+             rsm__private_elevated() ? HIGH_LABEL : L"");
   words[RSM_COUNT(words) - 1] = 0;
   if (!ConvertStringSecurityDescriptorToSecurityDescriptorW(words, SDDL_REVISION_1, &descriptor, NULL)) return NULL;
   return descriptor;
@@ -132,6 +136,28 @@ static const char *find_stranger(PACL list, const rsm__sid *owner, char *text, s
   return NULL;
 }
 
+/* Of what has no label anybody of medium integrity may write to it. */
+static DWORD label_of(PACL labels) {
+  SYSTEM_MANDATORY_LABEL_ACE *entry = NULL;
+  if (!labels || labels->AceCount == 0 || !GetAce(labels, 0, (void **)&entry) ||
+      entry->Header.AceType != SYSTEM_MANDATORY_LABEL_ACE_TYPE || !(entry->Mask & SYSTEM_MANDATORY_LABEL_NO_WRITE_UP))
+    return SECURITY_MANDATORY_MEDIUM_RID;
+  PSID level = &entry->SidStart;
+  UCHAR count = *GetSidSubAuthorityCount(level);
+  return count ? *GetSidSubAuthority(level, (DWORD)count - 1) : SECURITY_MANDATORY_MEDIUM_RID;
+}
+
+static rsm_status check_label(HANDLE handle, const char *text, rsm_error *reterr) {
+  RSM_CLEAN_LOCAL PSECURITY_DESCRIPTOR descriptor = NULL;
+  PACL labels = NULL;
+  DWORD code =
+      GetSecurityInfo(handle, SE_FILE_OBJECT, LABEL_SECURITY_INFORMATION, NULL, NULL, NULL, &labels, &descriptor);
+  if (code != ERROR_SUCCESS) return rsm__fail_windows(reterr, code, "GetSecurityInfo", text);
+  if (label_of(labels) >= SECURITY_MANDATORY_HIGH_RID) return RSM_OK;
+  return rsm__fail(reterr, RSM_ACCESS_DENIED, text,
+                   "can be written by programs that do not run elevated, as we do: remove it");
+}
+
 /* An administrator's files may be owned by all of them, if he says so in the system's policy: they may do all anyway.
  */
 static rsm_status check_owner(HANDLE handle, const rsm__sid *owner, bool folder, const char *text, rsm_error *reterr) {
@@ -146,7 +172,7 @@ static rsm_status check_owner(HANDLE handle, const rsm__sid *owner, bool folder,
     return rsm__fail(reterr, RSM_ACCESS_DENIED, text, "belongs to another user, must belong to us");
   const char *who = folder ? find_stranger(list, owner, stranger, sizeof stranger) : NULL;
   if (who) return rsm__fail(reterr, RSM_ACCESS_DENIED, text, "can be read or written by others: %s", who);
-  return RSM_OK;
+  return rsm__private_elevated() ? check_label(handle, text, reterr) : RSM_OK;
 }
 
 rsm_status rsm__private_check(HANDLE handle, const rsm__sid *owner, bool folder, const char *text, rsm_error *reterr) {
