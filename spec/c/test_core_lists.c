@@ -250,6 +250,28 @@ static void a_filter_names_one_target(void) {
   }
 }
 
+static bool same_first_letter(const char *a, const char *b) {
+  return a[0] == b[0];
+}
+
+/* What a name means is the operating system's to say: here the first letter counts. */
+static void a_list_may_have_its_own_idea_of_names(void) {
+  rsm_filter_list list = {.same_name = same_first_letter};
+  const rsm_filter again = {.exe = "/other", .action = RSM_NO_SHUTDOWN};
+  const rsm_app app = {.exe = "/third", .process = {.pid = 1, .start_time = 1}};
+  CHECK_INT(rsm__filter_add(&list, &by_exe, NULL), RSM_OK);
+  CHECK_INT(rsm__filter_add(&list, &again, NULL), RSM_OK);
+  CHECK_INT(rsm_filter_list_count(&list), 1);
+  CHECK_TEXT(rsm_filter_list_at(&list, 0)->exe, "/usr/bin/prog"); /* as it was named first */
+  rsm_filter_list *copy = rsm__filter_list_copy(&list);
+  CHECK(copy);
+  CHECK_INT(rsm__filter_match(copy, &app), RSM_NO_SHUTDOWN);
+  CHECK_INT(rsm__filter_remove(copy, &again, NULL), RSM_OK);
+  CHECK_INT(rsm_filter_list_count(copy), 0);
+  rsm_filter_list_free(copy);
+  rsm__filter_list_done(&list);
+}
+
 static void filters_come_back_as_given(void) {
   rsm_filter_list list = {0};
   char exe[] = "/usr/bin/prog";
@@ -473,6 +495,7 @@ static const check_test tests[] = {
     CHECK_TEST(sessions_take_what_was_stopped),
     CHECK_TEST(resources_are_copied),
     CHECK_TEST(a_filter_names_one_target),
+    CHECK_TEST(a_list_may_have_its_own_idea_of_names),
     CHECK_TEST(filters_come_back_as_given),
     CHECK_TEST(a_second_filter_for_a_target_replaces_the_first),
     CHECK_TEST(removing_twice_finds_nothing),

@@ -8,6 +8,10 @@
 #include "core/plan.h"
 #include "os/service.h"
 
+void rsm__filters_init(rsm__filters *filters) {
+  *filters = (rsm__filters){.given.same_name = rsm__files_same_name, .real.same_name = rsm__files_same_name};
+}
+
 void rsm__filters_done(rsm__filters *filters) {
   rsm__filter_list_done(&filters->given);
   rsm__filter_list_done(&filters->real);
@@ -27,6 +31,7 @@ static void change_done(change *c) {
 
 static rsm_status begin_change(const rsm__filters *filters, const rsm_filter *filter, change *c, rsm_error *reterr) {
   rsm_status status = RSM_OK;
+  rsm__filters_init(&c->filters);
   c->named = *filter;
   for (size_t i = 0; status == RSM_OK && i < filters->given.count; i++)
     status = rsm__filter_add(&c->filters.given, &filters->given.items[i], reterr);

@@ -11,6 +11,7 @@ typedef struct rsm__filters {
   rsm_filter_list real;  /* program files whose real path, services whose short name is another; the same actions */
 } rsm__filters;
 
+void rsm__filters_init(rsm__filters *filters);
 void rsm__filters_done(rsm__filters *filters);
 /* A process is bound, a program file made absolute, when it is named: a later chdir or recycled pid changes nothing. */
 rsm_status rsm__filters_add(rsm__filters *filters, rsm__lookup *lookup, const rsm_filter *filter, rsm_error *reterr);

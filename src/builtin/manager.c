@@ -41,6 +41,7 @@ static rsm_status new_session(bool primary, rsm__builtin **ret_session, rsm_erro
   atomic_flag_clear(&session->task_lock);
   session->owner_pid = rsm__process_self();
   session->primary = primary;
+  rsm__filters_init(&session->filters);
   rsm_status status = rsm__lookup_new(LOOKUP_LIMIT_MS, &session->lookup, reterr);
   if (status == RSM_OK) status = rsm_process_find(session->owner_pid, &session->writer.self, reterr);
   if (status == RSM_OK)

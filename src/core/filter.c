@@ -19,18 +19,19 @@ rsm_status rsm__filter_check(const rsm_filter *filter, bool need_action, rsm_err
   return RSM_OK;
 }
 
-static bool same_text(const char *a, const char *b) {
-  return a && b && strcmp(a, b) == 0;
+static bool same_name(const rsm_filter_list *list, const char *a, const char *b) {
+  if (!a || !b) return false;
+  return list->same_name ? list->same_name(a, b) : strcmp(a, b) == 0;
 }
 
-static bool same_target(const rsm_filter *a, const rsm_filter *b) {
+static bool same_target(const rsm_filter_list *list, const rsm_filter *a, const rsm_filter *b) {
   if (a->process.pid) return b->process.pid && rsm_process_equal(&a->process, &b->process);
-  return same_text(a->exe, b->exe) || same_text(a->service, b->service);
+  return same_name(list, a->exe, b->exe) || same_name(list, a->service, b->service);
 }
 
 static rsm_filter *find(const rsm_filter_list *list, const rsm_filter *filter) {
   for (size_t i = 0; i < list->count; i++)
-    if (same_target(&list->items[i], filter)) return &list->items[i];
+    if (same_target(list, &list->items[i], filter)) return &list->items[i];
   return NULL;
 }
 
@@ -87,6 +88,7 @@ rsm_filter_list *rsm_filter_list_free(rsm_filter_list *list) {
 
 rsm_filter_list *rsm__filter_list_copy(const rsm_filter_list *list) {
   rsm_filter_list *copy = rsm__calloc(1, sizeof *copy);
+  if (copy) copy->same_name = list->same_name;
   for (size_t i = 0; copy && i < list->count; i++)
     if (rsm__filter_add(copy, &list->items[i], NULL) != RSM_OK) copy = rsm_filter_list_free(copy);
   return copy;
@@ -101,22 +103,22 @@ const rsm_filter *rsm_filter_list_at(const rsm_filter_list *list, size_t index) 
 }
 
 /* How telling a matching filter is: 3 process, 2 service, 1 exe, 0 no match. */
-static int match(const rsm_filter *filter, const rsm_app *app) {
+static int match(const rsm_filter_list *list, const rsm_filter *filter, const rsm_app *app) {
   if (filter->process.pid) {
     if (app->process.pid && rsm_process_equal(&filter->process, &app->process)) return 3;
     for (size_t i = 0; i < app->process_count; i++)
       if (rsm_process_equal(&filter->process, &app->processes[i])) return 3;
     return 0;
   }
-  if (same_text(filter->service, app->service)) return 2;
-  return same_text(filter->exe, app->exe) ? 1 : 0;
+  if (same_name(list, filter->service, app->service)) return 2;
+  return same_name(list, filter->exe, app->exe) ? 1 : 0;
 }
 
 rsm_filter_action rsm__filter_match(const rsm_filter_list *list, const rsm_app *app) {
   rsm_filter_action action = 0;
   int best = 0;
   for (size_t i = 0; i < list->count; i++) {
-    int rank = match(&list->items[i], app);
+    int rank = match(list, &list->items[i], app);
     if (rank > best) {
       best = rank;
       action = list->items[i].action;

@@ -27,51 +27,19 @@ static rsm_status filter_of(rsm__arena *arena, const rsm__filter_target *target,
   return RSM_OK;
 }
 
-static rsm_status same_name(const char *a, const char *b, bool *ret_same) {
-  RSM_CLEAN_WIDE wide_a = NULL;
-  RSM_CLEAN_WIDE wide_b = NULL;
-  rsm_status status = rsm__wide_new(a, &wide_a, NULL);
-  if (status == RSM_OK) status = rsm__wide_new(b, &wide_b, NULL);
-  if (status == RSM_OK) *ret_same = rsm__wide_same_name(wide_a, wide_b);
-  return status;
-}
-
-/* The session compares names exactly: gives filter the spelling under which it has that name already, if it has. */
-static rsm_status respell(const rsm_filter_list *list, rsm_filter *filter) {
-  rsm_status status = RSM_OK;
-  bool same = false;
-  for (size_t i = 0; i < rsm_filter_list_count(list) && status == RSM_OK && !same; i++) {
-    const rsm_filter *old = rsm_filter_list_at(list, i);
-    if (filter->exe && old->exe) {
-      status = same_name(filter->exe, old->exe, &same);
-      if (same) filter->exe = old->exe;
-    } else if (filter->service && old->service) {
-      status = same_name(filter->service, old->service, &same);
-      if (same) filter->service = old->service;
-    }
-  }
-  return status;
-}
-
 rsm_status rsm__filter_target_add(rsm_session *session, const rsm__filter_target *target, RM_FILTER_ACTION action) {
   RSM_CLEAN_ARENA rsm__arena arena = {0};
-  RSM_CLEAN(free_list) rsm_filter_list *list = NULL;
   rsm_filter filter;
   rsm_status status = filter_of(&arena, target, &filter);
   if (status == RSM_OK && action != RmNoRestart && action != RmNoShutdown) status = RSM_BAD_ARGUMENTS;
-  if (status == RSM_OK) status = rsm_session_filters(session, &list, NULL);
-  if (status == RSM_OK) status = respell(list, &filter);
   filter.action = (rsm_filter_action)action;
   return status == RSM_OK ? rsm_session_add_filter(session, &filter, NULL) : status;
 }
 
 rsm_status rsm__filter_target_remove(rsm_session *session, const rsm__filter_target *target) {
   RSM_CLEAN_ARENA rsm__arena arena = {0};
-  RSM_CLEAN(free_list) rsm_filter_list *list = NULL;
   rsm_filter filter;
   rsm_status status = filter_of(&arena, target, &filter);
-  if (status == RSM_OK) status = rsm_session_filters(session, &list, NULL);
-  if (status == RSM_OK) status = respell(list, &filter);
   return status == RSM_OK ? rsm_session_remove_filter(session, &filter, NULL) : status;
 }
 

@@ -10,6 +10,9 @@
  * a link it is not what it looks like). *ret_path is freed with rsm__free. RSM_BAD_ARGUMENTS: empty. */
 rsm_status rsm__files_absolute(const char *path, char **ret_path, rsm_error *reterr);
 
+/* Do two absolute paths, or two services' names, name the same by their spelling? Windows does not mind the case. */
+bool rsm__files_same_name(const char *a, const char *b);
+
 /* Remembers which mounts did not answer, so that each costs one wait and at most one thread (of thousands of paths, one
  * a processor used). One a session. */
 typedef struct rsm__lookup rsm__lookup;

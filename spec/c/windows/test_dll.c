@@ -340,7 +340,7 @@ static void filters_round_trip(void) {
   CHECK_INT(RmAddFilter(handle, NULL, &process, NULL, RmNoRestart), 0);
   CHECK_INT(RmAddFilter(handle, NULL, NULL, L"Srv", RmNoShutdown), 0);
   CHECK_INT(RmAddFilter(handle, NULL, &timeless, NULL, RmNoRestart), 0);
-  CHECK_INT(RmAddFilter(handle, L"c:\\APP\\A.EXE", NULL, NULL, RmNoRestart), 0); /* the same, so it is replaced */
+  CHECK_INT(RmAddFilter(handle, L"C:\\App\\a.exe", NULL, NULL, RmNoRestart), 0); /* it is replaced */
   CHECK_INT(RmGetFilterList(handle, NULL, 0, &needed), ERROR_MORE_DATA);
   BYTE *memory = malloc(needed + 8);
   for (size_t shift = 0; shift < 2; shift++) { /* the buffer is of bytes: it may stand anywhere */
@@ -356,7 +356,7 @@ static void filters_round_trip(void) {
     CHECK(wcscmp(text, L"1fC:\\App\\a.exe 1:8/5 2sSrv 1:12/0 ") == 0);
   }
   free(memory);
-  CHECK_INT(RmRemoveFilter(handle, L"C:\\APP\\A.exe", NULL, NULL), 0);
+  CHECK_INT(RmRemoveFilter(handle, L"C:\\App\\a.exe", NULL, NULL), 0);
   CHECK_INT(RmRemoveFilter(handle, L"C:\\App\\a.exe", NULL, NULL), ERROR_FILE_NOT_FOUND);
   CHECK_INT(RmRemoveFilter(handle, NULL, &process, NULL), 0);
   process.ProcessStartTime.dwLowDateTime++;

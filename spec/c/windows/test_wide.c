@@ -139,6 +139,9 @@ static void test_paths(void) {
 static void test_names(void) {
   CHECK(rsm__wide_same_name(L"C:\\Users\\\x00c9", L"c:\\users\\\x00e9"));
   CHECK(!rsm__wide_same_name(L"a", L"ab"));
+  CHECK(rsm__narrow_same_name("C:\\Users\\\xC3\x89\xF0\x9F\x8C\x8D", "c:\\users\\\xC3\xA9\xF0\x9F\x8C\x8D"));
+  CHECK(!rsm__narrow_same_name("a", "ab") && !rsm__narrow_same_name("ab", "a"));
+  CHECK(!rsm__narrow_same_name("\xC3", "\xC3\xA9")); /* no text */
 }
 
 /* ---- Errors ------------------------------------------------------------------------------------------------------ */

@@ -62,6 +62,10 @@ static bool is_clean(const char *path) {
   return *at == '\0';
 }
 
+bool rsm__files_same_name(const char *a, const char *b) {
+  return strcmp(a, b) == 0;
+}
+
 rsm_status rsm__files_absolute(const char *path, char **ret_path, rsm_error *reterr) {
   if (!path || path[0] == '\0') return rsm__fail(reterr, RSM_BAD_ARGUMENTS, NULL, "the path is empty");
   if (is_clean(path)) { /* the usual case */

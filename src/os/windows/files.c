@@ -112,6 +112,10 @@ static bool shorten_verbatim(wchar_t **path) {
   return true;
 }
 
+bool rsm__files_same_name(const char *a, const char *b) {
+  return rsm__narrow_same_name(a, b);
+}
+
 rsm_status rsm__files_absolute(const char *path, char **ret_path, rsm_error *reterr) {
   if (!path || path[0] == '\0') return rsm__fail(reterr, RSM_BAD_ARGUMENTS, NULL, "the path is empty");
   RSM_CLEAN_WIDE wide = NULL;

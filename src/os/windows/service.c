@@ -14,7 +14,7 @@
 
 bool rsm__service_id_equal(const rsm__service_id *a, const rsm__service_id *b) {
   if (!a->name || !b->name) return a->name == b->name;
-  return rsm__service_same_name(a->name, b->name);
+  return rsm__narrow_same_name(a->name, b->name);
 }
 
 const char *rsm__service_short_name(const char *name, rsm__arena *arena) {
@@ -28,7 +28,7 @@ static rsm_status find_by_display_name(rsm__services *services, const char *name
   const rsm__listed_service *found = NULL;
   rsm_status status = rsm__service_list_get(services, 0, reterr);
   for (size_t i = 0; status == RSM_OK && i < services->list.count && !found; i++)
-    if (rsm__service_same_name(services->list.items[i].display_name, name)) found = &services->list.items[i];
+    if (rsm__narrow_same_name(services->list.items[i].display_name, name)) found = &services->list.items[i];
   if (status != RSM_OK) return status;
   if (!found) return rsm__fail(reterr, RSM_NO_SUCH_SERVICE, name, "no service of that name is known here");
   *ret_name = rsm__arena_strdup(arena, found->name);

@@ -17,7 +17,7 @@ static rsm__service_member *find_member(const rsm__service_set *set, const rsm__
 
 static rsm_status add_base(rsm__service_member *to, const char *base, rsm_error *reterr) {
   for (size_t i = 0; i < to->base_count; i++)
-    if (rsm__service_same_name(to->bases[i], base)) return RSM_OK;
+    if (rsm__narrow_same_name(to->bases[i], base)) return RSM_OK;
   if (rsm__grow(&to->bases, &to->base_capacity, to->base_count + 1, sizeof *to->bases) < 0)
     return rsm__fail_memory(reterr);
   to->bases[to->base_count++] = base;

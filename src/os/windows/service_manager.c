@@ -121,15 +121,6 @@ rsm_status rsm__service_is_ours(const rsm_process *process, bool *ret_ours, rsm_
 
 /* ---- All of them ---- */
 
-bool rsm__service_same_name(const char *a, const char *b) {
-  RSM_CLEAN_WIDE wide_a = NULL;
-  RSM_CLEAN_WIDE wide_b = NULL;
-  if (strcmp(a, b) == 0) return true;
-  if (_stricmp(a, b) == 0) return true; /* the usual ones, without a request for memory */
-  return rsm__wide_new(a, &wide_a, NULL) == RSM_OK && rsm__wide_new(b, &wide_b, NULL) == RSM_OK &&
-         rsm__wide_same_name(wide_a, wide_b);
-}
-
 static void list_done(rsm__service_list *list) {
   rsm__arena_done(&list->arena);
   rsm__free(list->items);
@@ -193,7 +184,7 @@ rsm_status rsm__service_list_get(rsm__services *services, uint64_t not_before, r
 
 const rsm__listed_service *rsm__service_list_find(const rsm__services *services, const char *name) {
   for (size_t i = 0; i < services->list.count; i++)
-    if (rsm__service_same_name(services->list.items[i].name, name)) return &services->list.items[i];
+    if (rsm__narrow_same_name(services->list.items[i].name, name)) return &services->list.items[i];
   return NULL;
 }
 
@@ -271,7 +262,7 @@ rsm_status rsm__service_needs(rsm__services *services, const rsm__listed_service
 
 bool rsm__service_needs_one(const char *const *needs, size_t count, const char *name) {
   for (size_t i = 0; i < count; i++)
-    if (rsm__service_same_name(needs[i], name)) return true;
+    if (rsm__narrow_same_name(needs[i], name)) return true;
   return false;
 }
 

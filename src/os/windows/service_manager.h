@@ -67,7 +67,6 @@ rsm_status rsm__service_config(SC_HANDLE service, const char *name, QUERY_SERVIC
 /* The list of all services but drivers, asked for once, and anew if it was taken before that time. */
 rsm_status rsm__service_list_get(rsm__services *services, uint64_t not_before, rsm_error *reterr);
 const rsm__listed_service *rsm__service_list_find(const rsm__services *services, const char *name);
-bool rsm__service_same_name(const char *a, const char *b); /* without case */
 /* What that one depends on, once the list is there. */
 rsm_status rsm__service_needs(rsm__services *services, const rsm__listed_service *one, const char *const **ret_needs,
                               size_t *ret_count, rsm_error *reterr);

@@ -22,7 +22,7 @@ enum { ORDER_MS = 2000, TICK_MS = 50 };
 
 rsm__service_asked *rsm__service_asked_find(const rsm__services *services, const char *name) {
   for (size_t i = 0; i < services->asked_count; i++)
-    if (rsm__service_same_name(services->asked[i].name, name)) return &services->asked[i];
+    if (rsm__narrow_same_name(services->asked[i].name, name)) return &services->asked[i];
   return NULL;
 }
 
@@ -163,7 +163,7 @@ static rsm_status is_shared(rsm__services *services, uint32_t pid, const char *n
   rsm_status status = rsm__service_list_get(services, UINT64_MAX, reterr); /* as it is now */
   for (size_t i = 0; status == RSM_OK && i < services->list.count; i++) {
     const rsm__listed_service *one = &services->list.items[i];
-    if (one->pid != pid || one->state == SERVICE_STOPPED || rsm__service_same_name(one->name, name)) continue;
+    if (one->pid != pid || one->state == SERVICE_STOPPED || rsm__narrow_same_name(one->name, name)) continue;
     if (but_asked && rsm__service_asked_find(services, one->name)) continue;
     *ret_other = one->name;
   }

@@ -8,6 +8,7 @@
 #include <windows.h>
 
 #include "base/error.h"
+#include "os/windows/nt.h"
 #include "os/windows/os_error.h"
 
 enum {
@@ -221,4 +222,20 @@ rsm_status rsm__wide_path(const char *path, wchar_t **ret_wide, rsm_error *reter
 
 bool rsm__wide_same_name(const wchar_t *a, const wchar_t *b) {
   return CompareStringOrdinal(a, -1, b, -1, TRUE) == CSTR_EQUAL;
+}
+
+static uint32_t upcase(uint32_t code) {
+  return code < BEYOND_16_BIT ? RtlUpcaseUnicodeChar((WCHAR)code) : code;
+}
+
+bool rsm__narrow_same_name(const char *a, const char *b) {
+  while (*a && *b) {
+    uint32_t of_a, of_b;
+    unsigned length_a = read_code_point(a, &of_a), length_b = read_code_point(b, &of_b);
+    if (length_a == 0 || length_b == 0) return strcmp(a, b) == 0; /* no text: nobody's name */
+    if (of_a != of_b && upcase(of_a) != upcase(of_b)) return false;
+    a += length_a;
+    b += length_b;
+  }
+  return *a == *b;
 }

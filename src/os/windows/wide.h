@@ -32,5 +32,6 @@ rsm_status rsm__wide_path(const char *path, wchar_t **ret_wide, rsm_error *reter
 
 /* Are they the same name for Windows (ordinal, without case)? */
 bool rsm__wide_same_name(const wchar_t *a, const wchar_t *b);
+bool rsm__narrow_same_name(const char *a, const char *b); /* the same of UTF-8, without memory */
 
 #endif
