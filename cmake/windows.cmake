@@ -9,7 +9,7 @@ if(CMAKE_SIZEOF_VOID_P EQUAL 4)
 endif()
 
 # Windows knows modules only with the names of the DLLs that they are linked to.
-find_library(LUA_LIBRARY NAMES lua54 lua5.4 lua-5.4 lua DOC "Import library of Lua 5.4's DLL")
+find_library(LUA_LIBRARY NAMES lua54 lua5.4 lua-5.4 DOC "Import library of Lua 5.4's DLL")
 
 function(rsm_link_lua_module name)
   if(NOT LUA_LIBRARY)
