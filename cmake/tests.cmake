@@ -38,8 +38,15 @@ if(RSM_CXX)
   rsm_add_test(header_cxx ${RSM_CXX} -std=c++11 ${strict} -x c++ "${header}")
 endif()
 
+# Another Lua's headers, found first, are refused.
+file(WRITE "${PROJECT_BINARY_DIR}/another-lua/lua.h" "#define LUA_VERSION_NUM 505\n")
+rsm_add_test(refuses_another_lua ${CMAKE_COMMAND} -G ${CMAKE_GENERATOR} -S . -B "${PROJECT_BINARY_DIR}/another-lua/build"
+  -DCMAKE_TOOLCHAIN_FILE=${CMAKE_TOOLCHAIN_FILE} -DLUA_INCDIR=${PROJECT_BINARY_DIR}/another-lua)
+set_tests_properties(refuses_another_lua PROPERTIES PASS_REGULAR_EXPRESSION "another[ \n]+Lua's[ \n]+than[ \n]+5\\.4")
+
+# What these look at they find through a shell.
 find_program(RSM_LUA NAMES lua5.4 lua54 lua)
-if(RSM_LUA)
+if(RSM_LUA AND CMAKE_HOST_UNIX)
   rsm_add_test(layers ${RSM_LUA} tools/check-layers)
   rsm_add_test(layers_self_test ${RSM_LUA} tools/check-layers --self-test)
   rsm_add_test(bpf_header ${RSM_LUA} tools/bpf-header --check)

@@ -1,5 +1,6 @@
 # What a build for Windows needs beyond that for Linux. MinGW only; natively, or crosswise with cmake/toolchain-mingw*.
-# Everything that we link imports only what every Windows has (and Lua's own DLL): no libgcc, no libwinpthread.
+# Everything that we link imports only what every Windows since 10 has (and Lua's own DLL): no libgcc, no libwinpthread;
+# C's library is the compiler's, msvcrt.dll or the UCRT (api-ms-win-crt-*.dll).
 set(rsm_libraries advapi32 user32 shell32 ole32 uuid version ntdll)
 string(REPLACE ";" " -l" rsm_link_line "-l${rsm_libraries}") # the same in words
 add_compile_definitions(UNICODE _UNICODE WIN32_LEAN_AND_MEAN _WIN32_WINNT=0x0A00 __USE_MINGW_ANSI_STDIO=1)
@@ -9,7 +10,7 @@ if(CMAKE_SIZEOF_VOID_P EQUAL 4)
 endif()
 
 # Windows knows modules only with the names of the DLLs that they are linked to.
-find_library(LUA_LIBRARY NAMES lua54 lua5.4 lua-5.4 lua DOC "Import library of Lua 5.4's DLL")
+find_library(LUA_LIBRARY NAMES lua54 lua5.4 lua-5.4 DOC "Import library of Lua 5.4's DLL")
 
 function(rsm_link_lua_module name)
   if(NOT LUA_LIBRARY)

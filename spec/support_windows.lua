@@ -98,8 +98,7 @@ windows.hard_link = core.hard_link
 -- target: as it is to stand in the link, so relative to the link's folder.
 function windows.sym_link(target, path)
   if core.kind(path) then
-    local remove = core.kind(windows.join(path, ".")) and core.remove_folder or core.remove_file
-    remove(path)
+    core.remove_file(path)
   end
   local folder = path:match("^(.*)\\")
   core.sym_link(target, path, core.kind(windows.join(folder, target)) == "folder")

@@ -2,11 +2,11 @@
 -- few functions that it uses of them come from the specs' own C module. SPDX-License-Identifier: MIT
 local core = require "spec_windows"
 
-package.preload["system.core"] = function()
+package.preload["system"] = function()
   return { gettime = core.unix_time, monotime = core.now, sleep = core.sleep }
 end
 
-package.preload["term.core"] = function()
+package.preload["term"] = function()
   return {
     isatty = function()
       return false

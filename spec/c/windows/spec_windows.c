@@ -305,8 +305,11 @@ static int remove_folder(lua_State *L) {
   return done(L, RemoveDirectoryW(check_path(L, 1)), "RemoveDirectory");
 }
 
+/* Or a link; one to a folder goes as folders do, and leaves that alone. */
 static int remove_file(lua_State *L) {
   const wchar_t *path = check_path(L, 1);
+  DWORD attributes = GetFileAttributesW(path);
+  if (attributes != INVALID_FILE_ATTRIBUTES && attributes & FILE_ATTRIBUTE_DIRECTORY) return remove_folder(L);
   SetFileAttributesW(path, FILE_ATTRIBUTE_NORMAL);
   return done(L, DeleteFileW(path), "DeleteFile");
 }
