@@ -361,7 +361,7 @@ static void filters_round_trip(void) {
   CHECK_INT(RmRemoveFilter(handle, NULL, &process, NULL), 0);
   process.ProcessStartTime.dwLowDateTime++;
   CHECK_INT(RmRemoveFilter(handle, NULL, &process, NULL), ERROR_FILE_NOT_FOUND);
-  CHECK_INT(RmRemoveFilter(handle, NULL, NULL, L"SRV"), 0);
+  CHECK_INT(RmRemoveFilter(handle, NULL, NULL, L"Srv"), 0);
   CHECK_INT(RmRemoveFilter(handle, NULL, &timeless, NULL), 0);
   CHECK_INT(RmGetFilterList(handle, NULL, 0, &needed), 0);
   CHECK_INT(needed, 0);
