@@ -5,6 +5,7 @@
 #include "os/process.h"
 #include "os/windows/file_id.h"
 #include "os/windows/name.h"
+#include "os/windows/wine.h"
 
 /* A process that does `act` with the file; the listing names it alone, with this one use. */
 static void check_one(const wchar_t *act, const wchar_t *name, unsigned argument, rsm_use_how how, uint32_t access) {
@@ -207,7 +208,7 @@ static void test_deleted_while_open(void) {
   const rsm_use *use = only_use(who, RSM_USE_OPEN, in(L"pending"));
   bool there = GetFileAttributesW(win(L"pending")) != INVALID_FILE_ATTRIBUTES;
   CHECK(use->deleted || there); /* Wine keeps the name until the last handle is closed, and tells nobody */
-  CHECK_INT(found.unreadable_count, 0);
+  CHECK(!unreadable_process(who) && !unreadable_path(in(L"pending")));
   end(who);
 }
 
@@ -308,17 +309,20 @@ static void test_missing_files_have_no_holders(void) {
 
 static void test_a_process_that_may_not_be_opened(void) {
   put(L"file");
-  find(L"file");
-  CHECK(found.complete);
   child who = start(L"shut", L"", 0);
   find(L"file");
-  CHECK(!found.complete);
   const rsm_unreadable *entry = unreadable_process(who);
+  if (!entry && !rsm__under_wine()) {
+    printf("skipped: an administrator looks into everybody\n");
+    end(who);
+    return;
+  }
+  CHECK(!found.complete);
   CHECK(entry && entry->process.start_time > 0 && strstr(entry->name, ".exe"));
   CHECK(strncmp(entry->reason, "open handles, mappings, program: ", 33) == 0);
   end(who);
   find(L"file");
-  CHECK(found.complete);
+  CHECK(!unreadable_process(who));
 }
 
 /* As every drive of some servers and virtual machines: there the names have to tell files apart. */
