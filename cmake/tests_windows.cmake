@@ -7,7 +7,7 @@ endif()
 file(GLOB test_sources CONFIGURE_DEPENDS spec/c/windows/test_*.c)
 list(FILTER test_sources EXCLUDE REGEX "/test_system") # cmake/tests_system.cmake has those
 rsm_add_test_programs(${test_sources} spec/c/test_core_base.c spec/c/test_core_lists.c spec/c/test_core_managers.c
-  spec/c/test_plan.c)
+  spec/c/test_journal.c spec/c/test_plan.c)
 set_tests_properties(test_speed PROPERTIES RUN_SERIAL ON COST 1000) # before the others, so that nobody waits for it
 
 # The fixture programs: one that holds files (also one without a console from the start), and a service.

@@ -9,9 +9,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -19,7 +17,7 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "own_mounts.h"
+#include "own_store.h"
 #include "rsm.h"
 #include "until.h"
 
@@ -31,13 +29,6 @@ static inline long now_ms(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* As root in folders of our own, so that the machine's are not touched. */
-static inline void hide_real_places(void) {
-  if (!own_mounts()) return;
-  CHECK_INT(mount("tmpfs", "/run", "tmpfs", 0, "mode=0755"), 0);
-  CHECK_INT(mount("tmpfs", "/var/tmp", "tmpfs", 0, "mode=1777"), 0);
 }
 
 /* ---- Programs that use the file ---- */
