@@ -21,8 +21,13 @@ foreach(name IN ITEMS holder holder_windowed service)
   target_link_options(${name} PRIVATE -municode)
 endforeach()
 
-# What specs do that Lua's own library cannot.
+# What specs do that Lua's own library cannot, and Lua's DLL for those that bring an interpreter.
 if(LUA_INCDIR AND LUA_LIBRARY)
+  rsm_add_lua_programs(lua_threads)
+  if(CMAKE_CROSSCOMPILING)
+    get_filename_component(lua_bin "${LUA_LIBRARY}/../../bin" ABSOLUTE)
+    set_property(TEST lua_threads APPEND PROPERTY ENVIRONMENT "WINEPATH=Z:${lua_bin}")
+  endif()
   add_library(spec_windows MODULE spec/c/windows/spec_windows.c)
   set_target_properties(spec_windows PROPERTIES PREFIX "" SUFFIX .dll
     LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/spec")
