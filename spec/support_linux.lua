@@ -75,6 +75,12 @@ function linux.copy(from, to)
   return to
 end
 
+-- With the rights that it has, and all that is in it.
+function linux.copy_folder(from, to)
+  must(("cp -a %s %s"):format(linux.quote(from), linux.quote(to)))
+  return to
+end
+
 -- Puts the file in the other one's place.
 linux.rename = os.rename
 

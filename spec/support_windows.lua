@@ -87,6 +87,15 @@ function windows.copy(from, to)
   return to
 end
 
+-- With the rights that it has, and the files that are in it.
+function windows.copy_folder(from, to)
+  core.copy_rights(from, windows.make_folder(to))
+  for _, name in ipairs(core.list(from)) do
+    windows.copy(windows.join(from, name), windows.join(to, name))
+  end
+  return to
+end
+
 -- Puts the file in the other one's place.
 windows.rename = function(from, to)
   core.rename(from, to)

@@ -301,6 +301,16 @@ static int make_folder(lua_State *L) {
   return done(L, CreateDirectoryW(check_path(L, 1), NULL), "CreateDirectory");
 }
 
+/* copy_rights(FROM, TO): who may do what with it. */
+static int copy_rights(lua_State *L) {
+  DWORD size = 0;
+  const wchar_t *from = check_path(L, 1);
+  GetFileSecurityW(from, DACL_SECURITY_INFORMATION, NULL, 0, &size);
+  PSECURITY_DESCRIPTOR rights = lua_newuserdatauv(L, size, 0);
+  if (!GetFileSecurityW(from, DACL_SECURITY_INFORMATION, rights, size, &size)) return done(L, FALSE, "GetFileSecurity");
+  return done(L, SetFileSecurityW(check_path(L, 2), DACL_SECURITY_INFORMATION, rights), "SetFileSecurity");
+}
+
 static int remove_folder(lua_State *L) {
   return done(L, RemoveDirectoryW(check_path(L, 1)), "RemoveDirectory");
 }
@@ -442,6 +452,7 @@ static const luaL_Reg functions[] = {{"start", start},
                                      {"now", now},
                                      {"unix_time", unix_time},
                                      {"make_folder", make_folder},
+                                     {"copy_rights", copy_rights},
                                      {"remove_folder", remove_folder},
                                      {"remove_file", remove_file},
                                      {"copy", copy},
