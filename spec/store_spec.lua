@@ -84,7 +84,7 @@ describe("what is stored", function()
     local function copy(primary, name)
       local folder = support.copy_folder(real, add_key())
       local path = join(folder, "primary")
-      os.remove(path)
+      support.remove_tree(path)
       if primary then
         support.write(path, primary)
       end

@@ -201,6 +201,11 @@ function linux.kill_self_later(seconds)
   os.execute(("(sleep %.3f; kill -KILL %d) > /dev/null 2>&1 < /dev/null &"):format(seconds, pid))
 end
 
+-- Holds the lock on the file for so many seconds, as a start does; says "locked" when it has it, and "over" at the end.
+function linux.lock_for(path, seconds)
+  os.execute(("flock %s sh -c 'echo locked; sleep %.3f; echo over'"):format(linux.quote(path), seconds))
+end
+
 -- Whoever asks this Lua program to end is obeyed at once: by a signal that is the default.
 function linux.obey() end
 

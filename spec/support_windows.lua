@@ -218,6 +218,16 @@ function windows.kill_self_later(seconds)
   core.kill_self(9, seconds)
 end
 
+-- Holds the lock on the file for so many seconds, as a start does; says "locked" when it has it, and "over" at the end.
+-- The lock goes with the process that calls it.
+function windows.lock_for(path, seconds)
+  core.lock(path)
+  print "locked"
+  io.stdout:flush()
+  core.sleep(seconds)
+  print "over"
+end
+
 -- Whoever asks this Lua program to end is obeyed at once, as a program usually does.
 windows.obey = core.obey
 

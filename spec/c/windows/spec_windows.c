@@ -404,6 +404,14 @@ static int write_file(lua_State *L) {
   return done(L, worked, "WriteFile");
 }
 
+/* lock(PATH): its first byte, until this program ends. The file is made if it is missing. */
+static int lock_file(lua_State *L) {
+  OVERLAPPED start = {0};
+  HANDLE file = open_file(L, GENERIC_READ | GENERIC_WRITE, OPEN_ALWAYS);
+  if (file == INVALID_HANDLE_VALUE) fail(L, "CreateFile", lua_tostring(L, 1));
+  return done(L, LockFileEx(file, LOCKFILE_EXCLUSIVE_LOCK, 0, 1, 0, &start), "LockFile");
+}
+
 /* ---- Where and who we are ---- */
 
 static int working_folder(lua_State *L) {
@@ -463,6 +471,7 @@ static const luaL_Reg functions[] = {{"start", start},
                                      {"list", list},
                                      {"read", read_file},
                                      {"write", write_file},
+                                     {"lock", lock_file},
                                      {"working_folder", working_folder},
                                      {"program", program},
                                      {"temporary_folder", temporary_folder},
