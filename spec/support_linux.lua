@@ -7,6 +7,8 @@ linux.LUA = "lua5.4" -- the interpreter, to be found in PATH
 linux.GRACE = 0.3 -- seconds in which who obeys has surely obeyed
 linux.KILLED = { nil, "signal", 9 } -- what close() says of who killed itself
 linux.KILLED_HOW = { signal = 9 } -- and what session:run says
+linux.PLAIN = { "setsid" } -- what a holder is told so that it is none of a terminal's
+linux.PLAIN_TYPE = "unknown" -- and the type that it then has
 
 function linux.quote(text)
   return "'" .. tostring(text):gsub("'", "'\\''") .. "'"

@@ -12,6 +12,8 @@ windows.LUA = core.program() -- the interpreter
 windows.GRACE = 4 -- seconds in which who obeys has surely obeyed: Wine starts a program that asks it
 windows.KILLED = { nil, "exit", 9 } -- what close() says of who killed itself
 windows.KILLED_HOW = { exit = 9 } -- and what session:run says
+windows.PLAIN = {} -- what a holder is told so that it is what its program makes it
+windows.PLAIN_TYPE = "console" -- and the type that it then has
 
 -- ---- Files ----
 
