@@ -1,5 +1,6 @@
 # Everything that is built and run for tests only. Every test_*.c is a program and a test of its own: those of
-# spec/c/windows for Windows, those of spec/c for Linux, and those of them that need no more than C's own library for both.
+# spec/c/windows for Windows, those of spec/c for Linux, and those of them that need of the system no more than spec/c/linux
+# and spec/c/windows have by the same names for both.
 set(test_environment "RSM_BUILD=${PROJECT_BINARY_DIR}" "RSM_SOURCE=${PROJECT_SOURCE_DIR}"
   "UBSAN_OPTIONS=print_stacktrace=1")
 set(scan_proc "RSM_SCAN=proc") # which way a listing takes would depend on how many listings came before
@@ -12,18 +13,34 @@ function(rsm_add_test name)
   endif()
 endfunction()
 
+# A test that is a program of ours; its sources see the system's halves of spec/c, and the rest of it.
+function(rsm_add_test_program name source)
+  add_executable(${name} "${source}")
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/spec")
+  target_link_libraries(${name} PRIVATE rsm rsm_flags)
+  target_compile_options(${name} PRIVATE "SHELL:-iquote \"${PROJECT_SOURCE_DIR}/spec/c/${RSM_OS}\""
+    "SHELL:-iquote \"${PROJECT_SOURCE_DIR}/spec/c\"")
+  if(name IN_LIST RSM_ALONE)
+    rsm_add_test(${name} ${RSM_ALONE_BY} $<TARGET_FILE:${name}>)
+  else()
+    rsm_add_test(${name} ${name})
+  endif()
+endfunction()
+
 function(rsm_add_test_programs)
   foreach(source IN LISTS ARGN)
     get_filename_component(name "${source}" NAME_WE)
-    add_executable(${name} "${source}")
-    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/spec")
-    target_link_libraries(${name} PRIVATE rsm rsm_flags)
-    target_compile_options(${name} PRIVATE "SHELL:-iquote \"${PROJECT_SOURCE_DIR}/spec/c\"")
-    if(name IN_LIST RSM_ALONE)
-      rsm_add_test(${name} ${RSM_ALONE_BY} $<TARGET_FILE:${name}>)
-    else()
-      rsm_add_test(${name} ${name})
-    endif()
+    rsm_add_test_program(${name} "${source}")
+  endforeach()
+endfunction()
+
+# These bring an interpreter of their own, where the others need none.
+function(rsm_add_lua_programs)
+  foreach(name IN LISTS ARGN)
+    rsm_add_test_program(${name} spec/c/${name}.c)
+    target_include_directories(${name} SYSTEM PRIVATE "${LUA_INCDIR}")
+    target_link_libraries(${name} PRIVATE "${LUA_LIBRARY}")
+    add_dependencies(${name} restartmanager_core)
   endforeach()
 endfunction()
 

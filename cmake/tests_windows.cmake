@@ -7,7 +7,7 @@ endif()
 file(GLOB test_sources CONFIGURE_DEPENDS spec/c/windows/test_*.c)
 list(FILTER test_sources EXCLUDE REGEX "/test_system") # cmake/tests_system.cmake has those
 rsm_add_test_programs(${test_sources} spec/c/test_core_base.c spec/c/test_core_lists.c spec/c/test_core_managers.c
-  spec/c/test_plan.c)
+  spec/c/test_journal.c spec/c/test_plan.c spec/c/test_session_memory.c)
 set_tests_properties(test_speed PROPERTIES RUN_SERIAL ON COST 1000) # before the others, so that nobody waits for it
 
 # The fixture programs: one that holds files (also one without a console from the start), and a service.
@@ -21,13 +21,18 @@ foreach(name IN ITEMS holder holder_windowed service)
   target_link_options(${name} PRIVATE -municode)
 endforeach()
 
-# What specs do that Lua's own library cannot.
+# What specs do that Lua's own library cannot, and Lua's DLL for those that bring an interpreter.
 if(LUA_INCDIR AND LUA_LIBRARY)
+  rsm_add_lua_programs(lua_threads)
+  if(CMAKE_CROSSCOMPILING)
+    get_filename_component(lua_bin "${LUA_LIBRARY}/../../bin" ABSOLUTE)
+    set_property(TEST lua_threads APPEND PROPERTY ENVIRONMENT "WINEPATH=Z:${lua_bin}")
+  endif()
   add_library(spec_windows MODULE spec/c/windows/spec_windows.c)
   set_target_properties(spec_windows PROPERTIES PREFIX "" SUFFIX .dll
     LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/spec")
   target_include_directories(spec_windows SYSTEM PRIVATE "${LUA_INCDIR}")
-  target_link_libraries(spec_windows PRIVATE rsm_warnings user32 "${LUA_LIBRARY}")
+  target_link_libraries(spec_windows PRIVATE rsm_warnings advapi32 user32 "${LUA_LIBRARY}")
 endif()
 
 include(cmake/tests_dll.cmake)
@@ -54,7 +59,7 @@ if(CMAKE_CROSSCOMPILING AND CMAKE_SIZEOF_VOID_P EQUAL 8)
   set_tests_properties(adopt_spec adopt_spec_others system_spec_over_ours PROPERTIES TIMEOUT 300)
   # What takes longest begins first.
   set(cost 100)
-  foreach(name IN ITEMS client_stop_p2 test_ask registration_spec client_stop_p0 test_service restart_spec session_spec
+  foreach(name IN ITEMS test_session_memory client_stop_p2 test_ask registration_spec client_stop_p0 test_service restart_spec session_spec
       client_stop_p1 test_holders adopt_spec_others shutdown_spec system_spec_over_ours adopt_spec)
     math(EXPR cost "${cost} + 1")
     set_tests_properties(${name} PROPERTIES COST ${cost})

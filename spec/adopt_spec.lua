@@ -319,6 +319,17 @@ describe("a session whose primary is gone", function()
       assert.equal("busy\t170\n", output)
     end)
 
+    it("only when a start that is still under way is over", function()
+      local key = killed("between")
+      local starter = programs.start([[require("spec.support").lock_for(..., 0.5)]],
+        support.join(programs.stored(key), "lock"))
+      starter:says("locked")
+      local adopted <close> = assert(rm.adopt(key))
+      assert.matches("over", starter:output())
+      assert.equal(COUNT, #assert(adopted:restart()).restarted)
+      expect_starts { 2, 2, 2 }
+    end)
+
     it("by exactly one of two that want it at the same time", function()
       local key = killed("between")
       local go, release = support.join(stage.folder, "go"), support.join(stage.folder, "release")

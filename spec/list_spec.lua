@@ -45,6 +45,11 @@ describe("a list", function()
       assert.same({ "exec r - " .. program }, uses_of(holder.pid, program))
     end)
 
+    it("a library, once whatever the number of its mappings", function()
+      local library = package.searchpath("restartmanager.core", package.cpath)
+      assert.same({ "map r - " .. library }, uses_of(rm.self().pid, library))
+    end)
+
     it("all ways of one process", function()
       local holder = support.hold("open", file, "write", file, "map", file)
       assert.same({ "map r - " .. file, "open r fd " .. file, "open w fd " .. file }, uses_of(holder.pid, file))
@@ -116,6 +121,17 @@ describe("a list", function()
       local inner = support.make_folder(join(folder, "a"))
       local holder = support.hold("open", folder, "open", inner)
       assert.same({ "open r fd " .. folder, ("open r fd %s of %s"):format(inner, folder) }, uses_of(holder.pid, folder))
+    end)
+
+    it("a path of more than 260 bytes", function()
+      local long = folder
+      for i = 1, 12 do
+        long = join(long, ("x"):rep(200) .. i)
+      end
+      local path = support.write(join(support.make_folder(long), ("y"):rep(255)), "x")
+      local holder = support.hold("open", path, "map", path)
+      assert.is_true(#path > 2000)
+      assert.same({ "map r - " .. path, "open r fd " .. path }, uses_of(holder.pid, path))
     end)
 
     it("a path that is given twice once", function()
@@ -224,6 +240,28 @@ describe("a list", function()
   end)
 
   describe("has entries with", function()
+    it("all that is known about an application", function()
+      local program = support.copy(support.program "holder", join(folder, support.program_name "program"))
+      local command = { program, "open", file, table.unpack(support.PLAIN) }
+      local holder = holders.hold_by(table.unpack(command))
+      local entry = assert(rm.who(file))[1]
+      assert.equal(holder.pid, entry.pid)
+      assert.equal(holders.start_time(holder.pid), entry.start_time)
+      assert.equal("integer", math.type(entry.started_at))
+      assert.is_true(math.abs(os.time() - entry.started_at) <= 5)
+      assert.equal(support.program_name "program", entry.app_name)
+      assert.equal(support.PLAIN_TYPE, entry.app_type)
+      assert.equal(support.user_name(), entry.user)
+      assert.equal(program, entry.exe)
+      assert.same(command, entry.command)
+      assert.same({ running = true }, entry.app_status)
+      assert.is_false(entry.restartable)
+      assert.equal("command", entry.restart_by)
+      assert.equal(0, #entry.reboot_reasons)
+      assert.is_nil(entry.service_name)
+      assert.is_true(entry.logon_session == nil or type(entry.logon_session) == "string")
+    end)
+
     it("restartable for who registered", function()
       local script = [[
         local file = assert(io.open(arg[1]))

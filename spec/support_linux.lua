@@ -7,6 +7,8 @@ linux.LUA = "lua5.4" -- the interpreter, to be found in PATH
 linux.GRACE = 0.3 -- seconds in which who obeys has surely obeyed
 linux.KILLED = { nil, "signal", 9 } -- what close() says of who killed itself
 linux.KILLED_HOW = { signal = 9 } -- and what session:run says
+linux.PLAIN = { "setsid" } -- what a holder is told so that it is none of a terminal's
+linux.PLAIN_TYPE = "unknown" -- and the type that it then has
 
 function linux.quote(text)
   return "'" .. tostring(text):gsub("'", "'\\''") .. "'"
@@ -72,6 +74,12 @@ end
 
 function linux.copy(from, to)
   must(("cp %s %s"):format(linux.quote(from), linux.quote(to)))
+  return to
+end
+
+-- With the rights that it has, and all that is in it.
+function linux.copy_folder(from, to)
+  must(("cp -a %s %s"):format(linux.quote(from), linux.quote(to)))
   return to
 end
 
@@ -193,6 +201,11 @@ end
 function linux.kill_self_later(seconds)
   local pid = linux.contents("/proc/self/stat"):match("^%d+")
   os.execute(("(sleep %.3f; kill -KILL %d) > /dev/null 2>&1 < /dev/null &"):format(seconds, pid))
+end
+
+-- Holds the lock on the file for so many seconds, as a start does; says "locked" when it has it, and "over" at the end.
+function linux.lock_for(path, seconds)
+  os.execute(("flock %s sh -c 'echo locked; sleep %.3f; echo over'"):format(linux.quote(path), seconds))
 end
 
 -- Whoever asks this Lua program to end is obeyed at once: by a signal that is the default.

@@ -1,5 +1,8 @@
--- What the specs about sessions share: Lua programs in the background, and what is in the store. Other users and places
--- of our own, which only Linux has, are in spec/linux/support_users.lua. SPDX-License-Identifier: MIT
+-- What the specs about sessions share: Lua programs in the background, sessions that were left, and what is in the
+-- store. Other users and places of our own, which only Linux has, are in spec/linux/support_users.lua.
+-- SPDX-License-Identifier: MIT
+local rm = require "restartmanager"
+local stop = require "spec.support_stop"
 local support = require "spec.support"
 
 local programs = {}
@@ -46,13 +49,37 @@ end
 
 -- The session in rm.sessions().
 function programs.listed(key)
-  local rm = require "restartmanager"
   for _, info in ipairs(assert(rm.sessions())) do
     if info.key == key then
       return info
     end
   end
   return nil
+end
+
+-- Nobody knows a session of this key.
+function programs.refused(key)
+  for _, take in ipairs { rm.join, rm.adopt } do
+    local _, message, _, number = take(key)
+    assert(number == 1219, message or "it was taken")
+  end
+  assert(not programs.listed(key), "it is listed")
+end
+
+-- A session that has stopped so many holders of the stage's file, and is left as abandoned; its key.
+function programs.abandoned(stage, name, count)
+  for i = 1, count do
+    stop.hold(stage, "name", "holder-" .. i)
+  end
+  local session = assert(rm.start { name = name, restart = { unregistered = true } })
+  local key = session.key
+  assert(session:register { files = stage.file })
+  assert(session:shutdown())
+  session = nil -- luacheck: ignore 311
+  collectgarbage()
+  collectgarbage()
+  assert(#programs.listed(key).stopped == count, "it is not abandoned")
+  return key
 end
 
 return programs

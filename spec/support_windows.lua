@@ -12,6 +12,8 @@ windows.LUA = core.program() -- the interpreter
 windows.GRACE = 4 -- seconds in which who obeys has surely obeyed: Wine starts a program that asks it
 windows.KILLED = { nil, "exit", 9 } -- what close() says of who killed itself
 windows.KILLED_HOW = { exit = 9 } -- and what session:run says
+windows.PLAIN = {} -- what a holder is told so that it is what its program makes it
+windows.PLAIN_TYPE = "console" -- and the type that it then has
 
 -- ---- Files ----
 
@@ -84,6 +86,15 @@ end
 
 function windows.copy(from, to)
   core.copy(from, to)
+  return to
+end
+
+-- With the rights that it has, and the files that are in it.
+function windows.copy_folder(from, to)
+  core.copy_rights(from, windows.make_folder(to))
+  for _, name in ipairs(core.list(from)) do
+    windows.copy(windows.join(from, name), windows.join(to, name))
+  end
   return to
 end
 
@@ -206,6 +217,16 @@ end
 -- The same after some seconds, whatever it does meanwhile.
 function windows.kill_self_later(seconds)
   core.kill_self(9, seconds)
+end
+
+-- Holds the lock on the file for so many seconds, as a start does; says "locked" when it has it, and "over" at the end.
+-- The lock goes with the process that calls it.
+function windows.lock_for(path, seconds)
+  core.lock(path)
+  print "locked"
+  io.stdout:flush()
+  core.sleep(seconds)
+  print "over"
 end
 
 -- Whoever asks this Lua program to end is obeyed at once, as a program usually does.

@@ -1,62 +1,34 @@
 /* programs.h: for tests of whole sessions: a file, programs that use it, a log of their starts, and sessions on it.
  *
  * The test program is such a program itself: called as "--hold FILE LOG HOW" it opens FILE, adds "start PID" to LOG and
- * waits for its end; HOW may contain i (ignores TERM) and r (registers for restart). Define _GNU_SOURCE first.
+ * waits for its end; HOW may contain i (does not obey) and r (registers for restart). Define _GNU_SOURCE first.
  * SPDX-License-Identifier: MIT */
 #ifndef PROGRAMS_H
 #define PROGRAMS_H
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
-#include <sys/mount.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "check.h"
-#include "own_mounts.h"
+#include "os/clock.h"
+#include "os/process.h"
+#include "own_program.h"
+#include "own_store.h"
 #include "rsm.h"
 #include "until.h"
 
-enum { LIFE_S = 30, LIMIT_MS = 5000, GRACE_MS = 300 };
+enum { LIMIT_MS = 5000 };
 
-static char folder[64], file[80], log_file[80];
+static char folder[256], file[280], log_file[280];
 
 static inline long now_ms(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* As root in folders of our own, so that the machine's are not touched. */
-static inline void hide_real_places(void) {
-  if (!own_mounts()) return;
-  CHECK_INT(mount("tmpfs", "/run", "tmpfs", 0, "mode=0755"), 0);
-  CHECK_INT(mount("tmpfs", "/var/tmp", "tmpfs", 0, "mode=1777"), 0);
+  return (long)rsm__clock_ms();
 }
 
 /* ---- Programs that use the file ---- */
 
-static inline int run_hold(char **argv) {
-  alarm(LIFE_S); /* whatever becomes of the test */
-  if (strchr(argv[4], 'i')) signal(SIGTERM, SIG_IGN);
-  if (open(argv[2], O_RDONLY | O_CLOEXEC) < 0) return 2;
-  if (strchr(argv[4], 'r') && rsm_register_restart(NULL, 0, 0, NULL) != RSM_OK) return 3;
-  char line[32];
-  int length = snprintf(line, sizeof line, "start %d\n", (int)getpid());
-  int log = open(argv[3], O_WRONLY | O_APPEND | O_CLOEXEC);
-  if (log < 0 || write(log, line, (size_t)length) != length) return 4;
-  for (;;) pause();
-}
-
 /* How many have been started since the log was new; *ret_last: the last one. */
 static inline int count_starts(pid_t *ret_last) {
-  FILE *in = fopen(log_file, "re");
+  FILE *in = fopen(log_file, "r");
   int count = 0, pid;
   CHECK(in);
   while (fscanf(in, "start %d\n", &pid) == 1) {
@@ -71,40 +43,21 @@ static inline void wait_for_starts(int count) {
   CHECK(UNTIL(LIMIT_MS, count_starts(NULL) >= count));
 }
 
-static inline void new_log(void) {
-  int fd = open(log_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  CHECK(fd >= 0);
-  close(fd);
+static inline void new_file(const char *path) {
+  FILE *out = fopen(path, "w");
+  CHECK(out && fclose(out) == 0);
 }
 
 static inline pid_t hold_another(const char *what, const char *how) {
   int before = count_starts(NULL);
-  pid_t pid = fork();
-  if (pid == 0) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    execl("/proc/self/exe", "test_session", "--hold", what, log_file, how, (char *)NULL);
-    _exit(127);
-  }
-  CHECK(pid > 0);
+  pid_t pid = start_hold(what, log_file, how);
   wait_for_starts(before + 1);
   return pid;
 }
 
 static inline pid_t hold(const char *how) {
-  new_log();
+  new_file(log_file);
   return hold_another(file, how);
-}
-
-/* Does our child still run? */
-static inline bool runs(pid_t child) {
-  siginfo_t info = {0};
-  CHECK_INT(waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT), 0);
-  return info.si_pid == 0;
-}
-
-static inline void end_child(pid_t child) {
-  kill(child, SIGKILL); /* not reaped yet: it is the same process, dead or alive */
-  CHECK_INT(waitpid(child, NULL, 0), child);
 }
 
 static inline bool is_there(const rsm_process *process) {
@@ -113,10 +66,13 @@ static inline bool is_there(const rsm_process *process) {
 }
 
 /* Ends one that was started again: not our child, so only if it is still the same process. */
-static inline void end_process(const rsm_process *process) {
-  CHECK(process->pid > 1 && process->pid != (uint32_t)getpid());
-  if (is_there(process)) kill((pid_t)process->pid, SIGKILL);
-  (void)UNTIL(LIMIT_MS, !is_there(process));
+static inline void end_process(const rsm_process *id) {
+  rsm__process *process;
+  CHECK(id->pid > 1 && id->pid != rsm__process_self());
+  if (rsm__process_open(id, &process, NULL) != RSM_OK) return;
+  rsm__process_kill(process, NULL);
+  rsm__process_close(process);
+  (void)UNTIL(LIMIT_MS, !is_there(id));
 }
 
 /* Ends the last one that the log tells of, which runs no more than so many were started. */
@@ -144,7 +100,8 @@ static inline void must(int line, const char *what, rsm_status status, const rsm
 
 static inline rsm_session *start(void) {
   rsm_session *session = NULL;
-  MUST(rsm_session_start(&(rsm_start_options){.name = "test", .restart_unregistered = true}, &session, &error));
+  MUST(rsm_session_start(&(rsm_start_options){.manager = "builtin", .name = "test", .restart_unregistered = true},
+                         &session, &error));
   CHECK(session && rsm_session_is_open(session) && rsm_session_role(session) == RSM_PRIMARY);
   return session;
 }
@@ -169,36 +126,24 @@ static inline void finish(rsm_session *session) {
   CHECK(!rsm_session_free(session));
 }
 
+static inline bool is_sessions(const char *name) {
+  if (strncmp(name, ".new-", 5) == 0 || strncmp(name, ".old-", 5) == 0) return true;
+  return strspn(name, "0123456789abcdef") == RSM_KEY_LENGTH && strlen(name) == RSM_KEY_LENGTH;
+}
+
 /* Sessions in the store, whole, half made or half removed. */
 static inline int count_stored(void) {
-  char places[2][64];
-  int count = 0;
-  if (geteuid() == 0)
-    snprintf(places[0], sizeof places[0], "/run/restartmanager");
-  else
-    snprintf(places[0], sizeof places[0], "/run/user/%u/restartmanager", (unsigned)geteuid());
-  snprintf(places[1], sizeof places[1], "/var/tmp/restartmanager-%u", (unsigned)geteuid());
-  for (int i = 0; i < 2; i++) {
-    DIR *dir = opendir(places[i]);
-    struct dirent *entry;
-    while (dir && (entry = readdir(dir)) != NULL) {
-      const char *name = entry->d_name;
-      if (strspn(name, "0123456789abcdef") == RSM_KEY_LENGTH && strlen(name) == RSM_KEY_LENGTH) count++;
-      if (strncmp(name, ".new-", 5) == 0 || strncmp(name, ".old-", 5) == 0) count++;
-    }
-    if (dir) closedir(dir);
-  }
-  return count;
+  return count_names(is_sessions);
 }
 
 /* ---- The test program ---- */
 
-static pid_t main_pid;
+static uint32_t main_pid;
 
 static inline void remove_folder(void) {
-  if (getpid() != main_pid) return;
-  unlink(file);
-  unlink(log_file);
+  if (rsm__process_self() != main_pid) return;
+  remove(file);
+  remove(log_file);
   rmdir(folder);
 }
 
@@ -206,15 +151,12 @@ static inline void remove_folder(void) {
 static inline int run_with_programs(const check_test *tests, size_t count, int argc, char **argv) {
   if (argc == 5 && strcmp(argv[1], "--hold") == 0) return run_hold(argv);
   hide_real_places();
-  main_pid = getpid();
-  snprintf(folder, sizeof folder, "/tmp/test_session.XXXXXX");
-  CHECK(mkdtemp(folder));
+  main_pid = rsm__process_self();
+  make_own_folder(folder, sizeof folder);
   snprintf(file, sizeof file, "%s/file", folder);
   snprintf(log_file, sizeof log_file, "%s/log", folder);
   atexit(remove_folder);
-  int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-  CHECK(fd >= 0);
-  close(fd);
+  new_file(file);
   return check_run(tests, count, argc, argv);
 }
 

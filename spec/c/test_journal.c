@@ -1,17 +1,16 @@
 /* test_journal.c: what a session stopped is found again, by whoever reads the journal, however much of it was written.
  * SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
-#include <sched.h>
 #include <stdint.h>
-#include <sys/mount.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "builtin/journal.h"
 #include "builtin/record.h"
 #include "check.h"
+#include "os/process.h"
 #include "os/user.h"
-#include "own_mounts.h"
+#include "own_store.h"
+#include "start_record.h"
 
 enum { MOST_STEPS = 32, MOST_ENTRIES = 16 };
 
@@ -20,27 +19,20 @@ static struct {
   char name[32];
 } store;
 
-/* As root in folders of our own, so that the machine's are not touched. Elsewhere the user's real place serves, with a
- * folder that is no session's and goes again. */
-static void hide_real_places(void) {
-  if (!own_mounts()) return;
-  CHECK_INT(mount("tmpfs", "/run", "tmpfs", 0, "mode=0755"), 0);
-  CHECK_INT(mount("tmpfs", "/var/tmp", "tmpfs", 0, "mode=1777"), 0);
-}
-
 static void close_store(void) {
   store.dir = rsm__dir_close(store.dir);
   if (rsm__dir_remove(store.place, store.name, NULL) != RSM_OK) fprintf(stderr, "%s is left behind\n", store.name);
   store.place = rsm__dir_close(store.place);
 }
 
+/* A folder that is no session's and goes again. */
 static void open_store(void) {
   rsm_error error;
   rsm_status status = RSM_NOT_FOUND;
   for (unsigned place = 0; status != RSM_OK && status != RSM_INVALID_PARAMETER; place++)
     status = rsm__private_place_open(rsm__user_current(), place, true, &store.place, &error);
   CHECK_INT(status, RSM_OK);
-  snprintf(store.name, sizeof store.name, "test-%d", (int)getpid());
+  snprintf(store.name, sizeof store.name, "test-%u", (unsigned)rsm__process_self());
   CHECK_INT(rsm__dir_open(store.place, store.name, true, &store.dir, &error), RSM_OK);
   atexit(close_store); /* also after a failed check */
 }
@@ -70,6 +62,7 @@ static rsm__buffer get_file(const char *name) {
 /* ---- A journal of two rounds, and what is known after each of its records ---- */
 
 static const char *const command[] = {"prog", "--option", "with \xC3\xA4 and\nnewline"};
+static const char *const services[] = {"a.service", "b.service", "c.service"};
 static const char *const bases[] = {"base.service", "another.service"};
 static const char *const args[] = {"--again"};
 
@@ -92,7 +85,7 @@ static rsm__entry *add_entry(rsm__journal *journal, uint32_t pid) {
                          .note = pid % 3 ? "a note" : NULL,
                          .affected = true};
   entry->place = (rsm__plan_place){.depth = pid, .held = pid % 2, .first_up = pid % 4 == 1};
-  entry->service = (rsm__service_id){pid % 3 ? NULL : "a.service", pid % 2, pid};
+  entry->service = (rsm__service_id){pid % 3 ? NULL : services[pid / 3 % 3], pid % 2, pid};
   entry->bases = bases;
   entry->base_count = pid % 6 ? 0 : RSM_COUNT(bases);
   entry->parent = entry->index; /* the one before it, the first has none */
@@ -413,18 +406,10 @@ static void a_forged_journal_is_survived(void) {
 
 /* ---- Launch records ---- */
 
-/* As a starting process writes it: magic, size, identity, checksum. */
-static rsm__buffer start_record(uint32_t pid) {
-  rsm__buffer record = {0};
-  rsm__buffer_put_u32(&record, 0x504D5352); /* "RSMP" */
-  rsm__buffer_put_u32(&record, 32);
-  rsm__put_process(&record, &(rsm_process){.pid = pid, .start_time = 5, .instance = 6});
-  rsm__buffer_put_u32(&record, rsm__crc32c(record.data, record.length));
-  return record;
-}
+static const rsm_process launched = {.pid = 4711, .start_time = 5, .instance = 6};
 
 static void a_whole_launch_record_says_that_it_was_started(void) {
-  RSM_CLEAN_BUFFER rsm__buffer record = start_record(4711);
+  RSM_CLEAN_BUFFER rsm__buffer record = start_record(&launched);
   for (size_t length = 0; length <= record.length; length++) {
     rsm__journal written;
     uint64_t read_length;
@@ -443,7 +428,7 @@ static void a_whole_launch_record_says_that_it_was_started(void) {
 }
 
 static void a_damaged_launch_record_started_nothing(void) {
-  RSM_CLEAN_BUFFER rsm__buffer record = start_record(4711);
+  RSM_CLEAN_BUFFER rsm__buffer record = start_record(&launched);
   rsm__journal written;
   write_sample(&written, true);
   rsm__journal_done(&written);
@@ -458,7 +443,7 @@ static void a_damaged_launch_record_started_nothing(void) {
 }
 
 static void what_is_noted_wins_over_launch_records(void) {
-  RSM_CLEAN_BUFFER rsm__buffer record = start_record(4711);
+  RSM_CLEAN_BUFFER rsm__buffer record = start_record(&launched);
   rsm__journal written;
   uint64_t length;
   write_sample(&written, true);

@@ -1,6 +1,9 @@
 /* test_session.c: roles, resources, listing, stopping, starting, step by step: through the public header,
  * with real processes. SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
+#include <pthread.h>
+#include <time.h>
+
 #include "programs.h"
 
 static void a_key_is_32_digits(void) {
@@ -157,7 +160,7 @@ static void registering_is_all_or_nothing(void) {
 /* ---- Listing, stopping, starting ---- */
 
 static void the_list_has_exactly_the_users(void) {
-  char other[96];
+  char other[sizeof file + 8];
   snprintf(other, sizeof other, "%s.other", file);
   close(open(other, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
   pid_t child = hold("r"), second = hold_another(file, ""), stranger = hold_another(other, "");

@@ -3,11 +3,8 @@
 #define UNTIL_H
 
 #include <stdbool.h>
-#include <time.h>
 
-static inline void sleep_ms(long ms) {
-  nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
-}
+#include "pause.h"
 
 enum { UNTIL_PAUSE_MS = 5 };
 

@@ -56,13 +56,6 @@ describe("a list", function()
       assert.same(expected, found)
     end)
 
-    it("a library, once whatever the number of its mappings", function()
-      local library = support.read("/proc/self/maps"):match("(/[^\n]*/libc%.so[^\n]*)")
-      assert(library, "no libc.so in maps")
-      local list = assert(rm.who(library))
-      assert.same({ "map r - " .. library }, holders.uses(list, rm.self().pid))
-    end)
-
     it("working and root directory, also of a folder below", function()
       local inner = folder .. "/inner"
       shell("mkdir " .. inner)
@@ -166,18 +159,6 @@ describe("a list", function()
       assert.same({ old.pid }, holders.pids(assert(rm.who(file))))
       assert.same({ holder.pid }, holders.pids(assert(rm.who(real))))
     end)
-
-    it("a path of more than 260 bytes", function()
-      local long = folder
-      for i = 1, 12 do
-        long = ("%s/%s%d"):format(long, ("x"):rep(200), i)
-      end
-      shell("mkdir -p " .. long)
-      local path = support.write(long .. "/" .. ("y"):rep(255), "x")
-      local holder = support.hold("open", path, "map", path)
-      assert.is_true(#path > 2000)
-      assert.same({ "map r - " .. path, "open r fd " .. path }, uses_of(holder.pid, path))
-    end)
   end)
 
   describe("has exactly", function()
@@ -268,26 +249,6 @@ describe("a list", function()
   end)
 
   describe("has entries with", function()
-    it("all that is known about an application", function()
-      local holder = support.hold("setsid", "open", file)
-      local entry = assert(rm.who(file))[1]
-      assert.equal(holder.pid, entry.pid)
-      assert.equal(holders.start_time(holder.pid), entry.start_time)
-      assert.equal("integer", math.type(entry.started_at))
-      assert.is_true(math.abs(os.time() - entry.started_at) <= 5)
-      assert.equal("holder", entry.app_name)
-      assert.equal("unknown", entry.app_type)
-      assert.equal(shell("id -un"), entry.user)
-      assert.equal(shell("realpath " .. support.build .. "/holder"), entry.exe)
-      assert.same({ support.build .. "/holder", "setsid", "open", file }, entry.command)
-      assert.same({ running = true }, entry.app_status)
-      assert.is_false(entry.restartable)
-      assert.equal("command", entry.restart_by)
-      assert.equal(0, #entry.reboot_reasons)
-      assert.is_nil(entry.service_name)
-      assert.is_true(entry.logon_session == nil or type(entry.logon_session) == "string")
-    end)
-
     it("the type console for who has a terminal", function()
       local said, works = support.shell("script -qec true /dev/null 2>&1 < /dev/null")
       if not works then

@@ -301,6 +301,16 @@ static int make_folder(lua_State *L) {
   return done(L, CreateDirectoryW(check_path(L, 1), NULL), "CreateDirectory");
 }
 
+/* copy_rights(FROM, TO): who may do what with it. */
+static int copy_rights(lua_State *L) {
+  DWORD size = 0;
+  const wchar_t *from = check_path(L, 1);
+  GetFileSecurityW(from, DACL_SECURITY_INFORMATION, NULL, 0, &size);
+  PSECURITY_DESCRIPTOR rights = lua_newuserdatauv(L, size, 0);
+  if (!GetFileSecurityW(from, DACL_SECURITY_INFORMATION, rights, size, &size)) return done(L, FALSE, "GetFileSecurity");
+  return done(L, SetFileSecurityW(check_path(L, 2), DACL_SECURITY_INFORMATION, rights), "SetFileSecurity");
+}
+
 static int remove_folder(lua_State *L) {
   return done(L, RemoveDirectoryW(check_path(L, 1)), "RemoveDirectory");
 }
@@ -397,6 +407,14 @@ static int write_file(lua_State *L) {
   return done(L, worked, "WriteFile");
 }
 
+/* lock(PATH): its first byte, until this program ends. The file is made if it is missing. */
+static int lock_file(lua_State *L) {
+  OVERLAPPED start = {0};
+  HANDLE file = open_file(L, GENERIC_READ | GENERIC_WRITE, OPEN_ALWAYS);
+  if (file == INVALID_HANDLE_VALUE) fail(L, "CreateFile", lua_tostring(L, 1));
+  return done(L, LockFileEx(file, LOCKFILE_EXCLUSIVE_LOCK, 0, 1, 0, &start), "LockFile");
+}
+
 /* ---- Where and who we are ---- */
 
 static int working_folder(lua_State *L) {
@@ -445,6 +463,7 @@ static const luaL_Reg functions[] = {{"start", start},
                                      {"now", now},
                                      {"unix_time", unix_time},
                                      {"make_folder", make_folder},
+                                     {"copy_rights", copy_rights},
                                      {"remove_folder", remove_folder},
                                      {"remove_file", remove_file},
                                      {"copy", copy},
@@ -455,6 +474,7 @@ static const luaL_Reg functions[] = {{"start", start},
                                      {"list", list},
                                      {"read", read_file},
                                      {"write", write_file},
+                                     {"lock", lock_file},
                                      {"working_folder", working_folder},
                                      {"program", program},
                                      {"temporary_folder", temporary_folder},
