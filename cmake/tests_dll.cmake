@@ -13,8 +13,11 @@ function(rsm_add_client name)
   target_link_libraries(${name} PRIVATE rsm_warnings -lrstrtmgr advapi32)
 endfunction()
 
-# A program that registers itself for restart, with the library, as applications do.
-add_executable(registered spec/c/windows/registered.c)
+# A program that registers itself for restart, with the library, as applications do. What it calls itself is
+# compiled apart: the compiler of resources knows none of the C compiler's options.
+enable_language(RC)
+add_library(registered_rc OBJECT spec/c/windows/registered.rc)
+add_executable(registered spec/c/windows/registered.c $<TARGET_OBJECTS:registered_rc>)
 target_link_libraries(registered PRIVATE rsm rsm_flags)
 
 foreach(name IN ITEMS sample_primary sample_secondary)

@@ -2,8 +2,10 @@
  * folder open and tells in "note" there "start PID FOLDER ARGUMENTS", where FOLDER is its working directory. When the
  * session ends for an update it goes. Its hard limit ends it, whatever happens.
  *
- *   registered args | empty | nopatch | none      registers "again", nothing, "again" but not for updates; or not at
- * all
+ *   registered args | empty | nopatch | none [shell]
+ *
+ * It registers "again" and "with blank", nothing, the first but not for updates; or not at all. With "shell" its window
+ * is the desktop's.
  *
  * SPDX-License-Identifier: MIT */
 #include <windows.h>
@@ -13,6 +15,7 @@
 #include <wchar.h>
 
 #include "rsm.h"
+#include "shell_window.h"
 
 enum { HARD_LIMIT_MS = 60000, SHARE_ALL = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE };
 
@@ -57,8 +60,9 @@ int main(int argc, char **argv) {
   if (held == INVALID_HANDLE_VALUE || GetCurrentDirectoryA(MAX_PATH, folder) == 0) return 1;
   if (argc > 1 && say(argv[1]) != 0) return 1;
   RegisterClassW(&class);
-  CreateWindowExW(0, class.lpszClassName, L"Registered", WS_OVERLAPPEDWINDOW | WS_VISIBLE, 0, 0, 99, 99, NULL, NULL,
-                  class.hInstance, NULL);
+  HWND window = CreateWindowExW(0, class.lpszClassName, L"Registered", WS_OVERLAPPEDWINDOW | WS_VISIBLE, 0, 0, 99, 99,
+                                NULL, NULL, class.hInstance, NULL);
+  if (argc > 2 && strcmp(argv[2], "shell") == 0 && !shell_window_set(window)) return 1;
   SetTimer(NULL, 1, HARD_LIMIT_MS, NULL);
   int used = snprintf(line, sizeof line, "start %lu %s", GetCurrentProcessId(), folder);
   for (int i = 1; i < argc; i++) used += snprintf(line + used, sizeof line - (size_t)used, " [%s]", argv[i]);
