@@ -1,6 +1,6 @@
 /* registered.c: a windowed program that says how it wants to be started again. It holds the file "held" of its own
  * folder open and tells in "note" there "start PID FOLDER ARGUMENTS", where FOLDER is its working directory. When the
- * session ends for an update it goes. Its hard limit ends it, whatever happens.
+ * session ends for an update it goes; asked whether it will, it tells "query". Its hard limit ends it in any case.
  *
  *   registered args | empty | nopatch | none [shell]
  *
@@ -34,6 +34,7 @@ static void tell(const char *line) {
 }
 
 static LRESULT CALLBACK on_message(HWND window, UINT message, WPARAM wparam, LPARAM lparam) {
+  if (message == WM_QUERYENDSESSION) tell("query\n");
   if (message == WM_QUERYENDSESSION) return TRUE;
   if ((message == WM_ENDSESSION && wparam) || message == WM_DESTROY) PostQuitMessage(0);
   return message == WM_ENDSESSION ? 0 : DefWindowProcW(window, message, wparam, lparam);
