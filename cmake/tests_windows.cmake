@@ -46,6 +46,7 @@ if(CMAKE_CROSSCOMPILING AND CMAKE_SIZEOF_VOID_P EQUAL 8)
   rsm_add_test(system_spec_over_ours tools/busted-in-wine ${preset} spec/windows/system_spec.lua)
   set_property(TEST system_spec_over_ours APPEND PROPERTY ENVIRONMENT RSM_SYSTEM=ours
     "IN_WINE_WITH=$<TARGET_FILE:rstrtmgr>")
+  set_property(TEST kinds_spec APPEND PROPERTY ENVIRONMENT "IN_WINE_WITH=$<TARGET_FILE:scripted_rstrtmgr>")
   # The longest of all in two parts, side by side.
   set(part "when it was killed")
   set_property(TEST adopt_spec APPEND PROPERTY ENVIRONMENT "FILTER=${part}")
