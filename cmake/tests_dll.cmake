@@ -13,8 +13,11 @@ function(rsm_add_client name)
   target_link_libraries(${name} PRIVATE rsm_warnings -lrstrtmgr advapi32)
 endfunction()
 
-# A program that registers itself for restart, with the library, as applications do.
-add_executable(registered spec/c/windows/registered.c)
+# A program that registers itself for restart, with the library, as applications do. What it calls itself is
+# compiled apart: the compiler of resources knows none of the C compiler's options.
+enable_language(RC)
+add_library(registered_rc OBJECT spec/c/windows/registered.rc)
+add_executable(registered spec/c/windows/registered.c $<TARGET_OBJECTS:registered_rc>)
 target_link_libraries(registered PRIVATE rsm rsm_flags)
 
 foreach(name IN ITEMS sample_primary sample_secondary)
@@ -25,13 +28,15 @@ rsm_add_client(client_exports client.c)
 rsm_add_client(client_sessions client.c)
 rsm_add_client(client_lists client.c client_service.c)
 rsm_add_client(client_stop client.c client_service.c)
+rsm_add_client(client_restart client.c client_service.c)
 rsm_add_client(client_samples client.c)
-foreach(name IN ITEMS exports sessions lists stop samples)
+foreach(name IN ITEMS exports sessions lists stop restart samples)
   add_dependencies(client_${name} rstrtmgr holder holder_windowed service registered sample_primary sample_secondary)
 endforeach()
 
 # In parts, by the beginnings of the checks' names: each has the usual limit, on a busy machine, too.
-foreach(test IN ITEMS exports samples sessions:s0 sessions:s1 sessions:r0 lists:l0 lists:l1 lists:f0 stop:p0 stop:p1 stop:p2)
+foreach(test IN ITEMS exports samples sessions:s0 sessions:s1 sessions:r0 lists:l0 lists:l1 lists:f0 stop:p0 stop:p1 stop:p2
+    restart)
   string(REPLACE ":" ";" words "${test}")
   list(POP_FRONT words client)
   string(REPLACE ":" "_" name "client_${test}")

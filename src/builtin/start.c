@@ -284,6 +284,9 @@ static rsm_status verdict(const restart *r, rsm_error *reterr) {
   }
   if (r->done < r->count)
     return rsm__fail(reterr, RSM_CANCELLED, NULL, "cancelled: %zu are still stopped", r->count - r->done);
+  /* Cut short while it waited for those that were told to end: what they do then is to be undone. */
+  if (rsm__task_cancelled(r->op->task) && rsm__journal_owes(r->journal))
+    return rsm__fail(reterr, RSM_CANCELLED, NULL, "cancelled: who was told to end may still do so");
   return RSM_OK;
 }
 

@@ -27,7 +27,8 @@ static int m_scanner(lua_State *L) {
   rsm_scanner_info scanner;
   rsm_scanner(&scanner);
   if (!scanner.name[0]) {
-    return 0;
+    lua_pushnil(L);
+    return 1;
   }
   lua_pushstring(L, scanner.name);
   if (!scanner.reason[0]) {

@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-enum { SOON_MS = 10000, READ_LIMIT = 65536, TRIES = 5 };
+enum { SOON_MS = 10000, APART_MS = 20, READ_LIMIT = 65536, TRIES = 5 };
 
 /* Zeroed memory that stays until the end. */
 static void *keep(size_t count, size_t size) {
@@ -88,18 +88,35 @@ bool client_is_free(const wchar_t *path) {
 }
 
 const char *client_read(const wchar_t *path) {
+  static char all[READ_LIMIT];
   DWORD length = 0;
-  char *text = keep(1, READ_LIMIT);
   HANDLE file = CreateFileW(path, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL,
                             OPEN_EXISTING, 0, NULL);
-  if (file == INVALID_HANDLE_VALUE) return text;
-  CHECK(ReadFile(file, text, READ_LIMIT - 1, &length, NULL));
+  if (file == INVALID_HANDLE_VALUE) return "";
+  CHECK(ReadFile(file, all, READ_LIMIT - 1, &length, NULL));
   CloseHandle(file);
-  char *to = text;
-  for (const char *from = text; *from; from++)
+  all[length] = '\0';
+  char *text = keep(1, length + 1), *to = text;
+  for (const char *from = all; *from; from++)
     if (*from != '\r') *to++ = *from; /* what C's own library has added */
-  *to = '\0';
   return text;
+}
+
+static const char *find_after(const char *text, const char *before, const char *words) {
+  const char *from = strstr(text, before);
+  return from ? strstr(from, words) : NULL;
+}
+
+const char *client_read_until(const wchar_t *path, const char *before, const char *words) {
+  const char *text = client_read(path);
+  for (int waited = 0; !find_after(text, before, words) && waited < SOON_MS; waited += APART_MS) {
+    Sleep(APART_MS);
+    text = client_read(path);
+  }
+  const char *found = find_after(text, before, words);
+  if (!found) fprintf(stderr, "no '%s' after '%s' in:\n%s", words, before, text);
+  CHECK(found != NULL);
+  return found;
 }
 
 /* ---- Programs ---- */
@@ -215,6 +232,27 @@ client_list client_get_list(DWORD session) {
     list.code = RmGetList(session, &list.needed, &list.count, list.infos, &list.reasons);
   }
   return list;
+}
+
+static DWORD WINAPI cancel_again_and_again(void *argument) {
+  const client_canceller *canceller = argument;
+  if (canceller->words) client_read_until(canceller->file, "", canceller->words);
+  do CHECK_INT(RmCancelCurrentTask(canceller->session), ERROR_SUCCESS);
+  while (WaitForSingleObject(canceller->over, APART_MS) == WAIT_TIMEOUT);
+  return 0;
+}
+
+void client_cancel_begin(client_canceller *canceller) {
+  canceller->over = CreateEventW(NULL, TRUE, FALSE, NULL);
+  canceller->thread = CreateThread(NULL, 0, cancel_again_and_again, canceller, 0, NULL);
+  CHECK(canceller->over && canceller->thread);
+}
+
+void client_cancel_end(client_canceller *canceller) {
+  SetEvent(canceller->over);
+  CHECK_INT(WaitForSingleObject(canceller->thread, SOON_MS), WAIT_OBJECT_0);
+  CloseHandle(canceller->thread);
+  CloseHandle(canceller->over);
 }
 
 const RM_PROCESS_INFO *client_find(const client_list *list, const RM_UNIQUE_PROCESS *process) {

@@ -16,6 +16,7 @@
 enum {
   CLIENT_NOACTION_REBOOT = 350,
   CLIENT_FAIL_SHUTDOWN = 351,
+  CLIENT_FAIL_RESTART = 352,
   CLIENT_MAX_SESSIONS = 353,
   CLIENT_OUT_OF_SEQUENCE = 776
 };
@@ -33,6 +34,8 @@ wchar_t *client_new_file(const wchar_t *name); /* with a few bytes in it */
 bool client_is_free(const wchar_t *path);
 /* The whole of it, as bytes with a NUL, in memory that stays. "" if there is no such file. */
 const char *client_read(const wchar_t *path);
+/* The same from `words` on, once they stand in it somewhere after `before`: within ten seconds. */
+const char *client_read_until(const wchar_t *path, const char *before, const char *words);
 
 /* ---- Programs ---- */
 
@@ -60,6 +63,18 @@ RM_UNIQUE_PROCESS client_identity(HANDLE process);
 DWORD client_session(WCHAR key[CCH_RM_SESSION_KEY + 1]); /* key may be NULL */
 void client_close(DWORD session);
 void client_register(DWORD session, const wchar_t *file);
+
+/* Another thread, which cancels what the session does, every few milliseconds until client_cancel_end: so it meets the
+ * call, and what comes before and after it. words (may be NULL): it begins when they are in the file. In between only
+ * that call may be made. */
+typedef struct client_canceller {
+  DWORD session;
+  const wchar_t *file;
+  const char *words;
+  HANDLE over, thread;
+} client_canceller;
+void client_cancel_begin(client_canceller *canceller);
+void client_cancel_end(client_canceller *canceller);
 
 /* A whole list. infos: in memory that stays. */
 typedef struct client_list {

@@ -1,5 +1,6 @@
 /* client_lists.c: conformance of RmGetList and of filters, by the numbers of src/dll/README.md.
  * SPDX-License-Identifier: MIT */
+#include "below_wine.h"
 #include "client_service.h"
 
 static void l01_nothing_registered(void) {
@@ -203,6 +204,54 @@ static void l11_many_holders(void) {
   for (size_t i = 0; i < COUNT; i++) client_end(&holders[i]);
 }
 
+static void l12_who_has_no_window_to_be_seen(void) {
+  static const struct {
+    const wchar_t *orders;
+    RM_APP_TYPE type;
+  } kinds[] = {
+      {L"look hidden window agree", RmOtherWindow}, {L"look owned window agree", RmOtherWindow}, {L"", RmUnknownApp}};
+  wchar_t *file = client_new_file(L"l12"), arguments[MAX_PATH * 2];
+  client_program holders[ARRAYSIZE(kinds)];
+  for (size_t i = 0; i < ARRAYSIZE(kinds); i++) {
+    swprintf(arguments, ARRAYSIZE(arguments), L"open \"%ls\" %ls", file, kinds[i].orders);
+    holders[i] = client_start(L"holder_windowed.exe", arguments, 0);
+  }
+  DWORD session = client_session(NULL);
+  client_register(session, file);
+  client_list list = client_get_list(session);
+  CHECK(list.code == 0 && list.count == ARRAYSIZE(kinds) && list.reasons == 0);
+  for (size_t i = 0; i < ARRAYSIZE(kinds); i++) {
+    CHECK_INT(client_find(&list, &holders[i].id)->ApplicationType, kinds[i].type);
+    client_end(&holders[i]);
+  }
+  client_close(session);
+}
+
+static void l13_cancel(void) {
+  wchar_t *file = client_new_file(L"l13"), word[32], arguments[MAX_PATH * 2];
+  swprintf(word, ARRAYSIZE(word), L"rm-l13-%lu", GetCurrentProcessId());
+  swprintf(arguments, ARRAYSIZE(arguments), L"open \"%ls\" name %ls", file, word);
+  client_program holder = client_hold(arguments);
+  RM_PROCESS_INFO infos[2];
+  DWORD session = client_session(NULL), reasons;
+  UINT needed, count = ARRAYSIZE(infos);
+  client_register(session, file);
+  if (freeze_below(word, client_path(L"l13-done"), true)) { /* its mappings are waited for */
+    client_canceller canceller = {.session = session};
+    client_cancel_begin(&canceller);
+    DWORD code = RmGetList(session, &needed, &count, infos, &reasons);
+    client_cancel_end(&canceller);
+    freeze_below(word, client_path(L"l13-done"), false);
+    CHECK_INT(code, ERROR_CANCELLED);
+  } else {
+    printf("skipped: a listing that waits (Windows' processes always answer)\n");
+  }
+  client_list list = client_get_list(session); /* is not cancelled */
+  CHECK(list.code == 0 && client_find(&list, &holder.id));
+  client_close(session);
+  client_end(&holder);
+}
+
 /* ---- Filters ---- */
 
 /* "1f<name> 2p<pid> 1s<name> " of what is listed, until the next call. */
@@ -324,6 +373,8 @@ int main(int argc, char **argv) {
                                      CHECK_TEST(l09_a_working_directory_is_nobodys_business),
                                      CHECK_TEST(l10_names_types_and_sessions),
                                      CHECK_TEST(l11_many_holders),
+                                     CHECK_TEST(l12_who_has_no_window_to_be_seen),
+                                     CHECK_TEST(l13_cancel),
                                      CHECK_TEST(f01_add_replace_list_remove),
                                      CHECK_TEST(f02_removing_twice_answers_2),
                                      CHECK_TEST(f03_targets_and_actions),

@@ -44,9 +44,17 @@ DWORD client_service_pid(const client_service *service) {
   return state_of(service).dwProcessId;
 }
 
+/* Of one that was killed Wine's manager learns late. */
+static bool has_process(const client_service *service) {
+  HANDLE process = OpenProcess(SYNCHRONIZE, FALSE, client_service_pid(service));
+  bool alive = process && WaitForSingleObject(process, 0) == WAIT_TIMEOUT;
+  if (process) CloseHandle(process);
+  return alive;
+}
+
 void client_service_end(client_service *service) {
   SERVICE_STATUS status;
-  if (state_of(service).dwCurrentState != SERVICE_STOPPED) {
+  if (state_of(service).dwCurrentState != SERVICE_STOPPED && has_process(service)) {
     ControlService(service->handle, SERVICE_CONTROL_STOP, &status);
     wait_for(service, SERVICE_STOPPED);
   }

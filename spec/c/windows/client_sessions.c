@@ -152,6 +152,57 @@ static void s10_a_killed_primary_is_in_nobodys_way(void) {
   for (size_t i = 0; i < 64; i++) client_close(sessions[i]);
 }
 
+/* Every function but those that make a handle. */
+static void check_dead(DWORD session) {
+  DWORD reasons = 7, bytes = 7;
+  UINT needed = 7, count = 0;
+  LPCWSTR name = L"C:\\nobody.exe";
+  CHECK_INT(RmRegisterResources(session, 1, &name, 0, NULL, 0, NULL), ERROR_INVALID_HANDLE);
+  CHECK_INT(RmGetList(session, &needed, &count, NULL, &reasons), ERROR_INVALID_HANDLE);
+  CHECK_INT(RmShutdown(session, RmForceShutdown, NULL), ERROR_INVALID_HANDLE);
+  CHECK_INT(RmRestart(session, 0, NULL), ERROR_INVALID_HANDLE);
+  CHECK_INT(RmCancelCurrentTask(session), ERROR_INVALID_HANDLE);
+  CHECK_INT(RmAddFilter(session, name, NULL, NULL, RmNoRestart), ERROR_INVALID_HANDLE);
+  CHECK_INT(RmRemoveFilter(session, name, NULL, NULL), ERROR_INVALID_HANDLE);
+  CHECK_INT(RmGetFilterList(session, NULL, 0, &bytes), ERROR_INVALID_HANDLE);
+  CHECK_INT(RmEndSession(session), ERROR_INVALID_HANDLE);
+  CHECK(needed == 7 && reasons == 7 && bytes == 7);
+}
+
+static void s11_a_dead_handle_answers_6(void) {
+  WCHAR key[CCH_RM_SESSION_KEY + 1];
+  DWORD primary = client_session(key), secondary;
+  CHECK_INT(RmJoinSession(&secondary, key), 0);
+  client_close(secondary);
+  check_dead(secondary);
+  client_close(primary);
+  check_dead(primary);
+  check_dead(63);
+  check_dead(64);
+  check_dead(0xFFFFFFFF);
+}
+
+/* A file has the name of the store's folder: what else keeps it from being written to answers the same. */
+static void s12_no_place_for_the_session_answers_29(void) {
+  wchar_t local[MAX_PATH], store[MAX_PATH + 32], aside[MAX_PATH + 48];
+  DWORD handle = 7, unknown = 7;
+  WCHAR key[CCH_RM_SESSION_KEY + 1] = L"untouched";
+  CHECK(GetEnvironmentVariableW(L"LOCALAPPDATA", local, MAX_PATH) > 0);
+  swprintf(store, ARRAYSIZE(store), L"%ls\\restartmanager", local);
+  swprintf(aside, ARRAYSIZE(aside), L"%ls-aside", store);
+  client_close(client_session(NULL)); /* now it is there */
+  CHECK(MoveFileW(store, aside));
+  HANDLE file = CreateFileW(store, GENERIC_WRITE, 0, NULL, CREATE_NEW, 0, NULL);
+  if (file != INVALID_HANDLE_VALUE) CloseHandle(file);
+  DWORD started = RmStartSession(&handle, 0, key), joined = RmJoinSession(&unknown, unknown_key);
+  BOOL removed = DeleteFileW(store), back = MoveFileW(aside, store);
+  CHECK(file != INVALID_HANDLE_VALUE && removed && back);
+  CHECK_INT(started, ERROR_WRITE_FAULT);
+  CHECK(handle == 7 && wcscmp(key, L"untouched") == 0);
+  CHECK(joined == ERROR_SESSION_CREDENTIAL_CONFLICT && unknown == 7);
+  client_close(client_session(NULL));
+}
+
 /* ---- Registration ---- */
 
 static void r01_arrays_and_their_counts(void) {
@@ -292,6 +343,8 @@ int main(int argc, char **argv) {
                                      CHECK_TEST(s08_an_unknown_key_answers_1219),
                                      CHECK_TEST(s09_the_end_of_the_primary_ends_the_session),
                                      CHECK_TEST(s10_a_killed_primary_is_in_nobodys_way),
+                                     CHECK_TEST(s11_a_dead_handle_answers_6),
+                                     CHECK_TEST(s12_no_place_for_the_session_answers_29),
                                      CHECK_TEST(r01_arrays_and_their_counts),
                                      CHECK_TEST(r02_the_same_thing_twice),
                                      CHECK_TEST(r03_a_stale_identity_matches_nobody),

@@ -1,75 +1,18 @@
-/* client_stop.c: conformance of RmShutdown, RmRestart and RmCancelCurrentTask, by the numbers of src/dll/README.md.
+/* client_stop.c: conformance of RmShutdown and RmCancelCurrentTask, by the numbers of src/dll/README.md.
  * SPDX-License-Identifier: MIT */
-#include "client_service.h"
+#include "client_victims.h"
+#include "setting.h"
 
-/* ---- Victims: each holds the same file ---- */
+/* What the window's answer, or its silence, may take; waiting for it takes 30 s. */
+enum { ANSWERED_MS = 20000 };
 
-static wchar_t *file, *note;
-
-static void new_files(const wchar_t *name) {
-  wchar_t of_note[64];
-  swprintf(of_note, ARRAYSIZE(of_note), L"%ls-note", name);
-  file = client_new_file(name);
-  note = client_path(of_note);
-}
-
-static client_program windowed(const wchar_t *behaviour) {
-  wchar_t arguments[MAX_PATH * 3];
-  swprintf(arguments, ARRAYSIZE(arguments), L"open \"%ls\" note \"%ls\" window%ls", file, note, behaviour);
-  return client_start(L"holder_windowed.exe", arguments, 0);
-}
-
-static client_program console(const wchar_t *more) {
-  wchar_t arguments[MAX_PATH * 3];
-  swprintf(arguments, ARRAYSIZE(arguments), L"open \"%ls\" console new note \"%ls\" %ls", file, note, more);
-  return client_hold(arguments);
-}
-
-static DWORD session_on_file(void) {
-  DWORD session = client_session(NULL);
-  client_register(session, file);
-  return session;
-}
-
-static ULONG status_of(DWORD session, const client_program *program) {
-  client_list list = client_get_list(session);
-  CHECK_INT(list.code, 0);
-  const RM_PROCESS_INFO *info = client_find(&list, &program->id);
-  CHECK(info != NULL);
-  return info->AppStatus;
-}
-
-static const char *since(const char *text, const char *word) {
-  const char *found = strstr(text, word);
-  if (!found) fprintf(stderr, "no '%s' in:\n%s", word, text);
-  CHECK(found != NULL);
-  return found;
-}
-
-/* How long whoever is forced may take, for as long as a test needs it: a user's own setting. */
-static void set_limit(const wchar_t *milliseconds) {
-  HKEY desktop;
-  CHECK(RegCreateKeyExW(HKEY_CURRENT_USER, L"Control Panel\\Desktop", 0, NULL, 0, KEY_SET_VALUE, NULL, &desktop,
-                        NULL) == ERROR_SUCCESS);
-  LSTATUS status = milliseconds ? RegSetValueExW(desktop, L"HungAppTimeout", 0, REG_SZ, (const BYTE *)milliseconds,
-                                                 (DWORD)((wcslen(milliseconds) + 1) * sizeof *milliseconds))
-                                : RegDeleteValueW(desktop, L"HungAppTimeout");
-  CHECK(status == ERROR_SUCCESS || (!milliseconds && status == ERROR_FILE_NOT_FOUND));
-  RegCloseKey(desktop);
-}
-
-static int seen[128];
-static size_t seen_count;
-
-static void see(UINT percent) {
-  if (seen_count < ARRAYSIZE(seen)) seen[seen_count++] = (int)percent;
-}
-
-static void check_seen(int last) {
-  CHECK(seen_count >= 1 && seen[0] == 0);
-  for (size_t i = 1; i < seen_count; i++) CHECK(seen[i] > seen[i - 1] && seen[i] <= 100);
-  CHECK_INT(seen[seen_count - 1], last);
-  seen_count = 0;
+/* Forces, with that limit for as long as it takes. */
+static DWORD force_within(DWORD session, setting limit, const wchar_t *milliseconds,
+                          RM_WRITE_STATUS_CALLBACK callback) {
+  setting_set(&limit, milliseconds);
+  DWORD code = RmShutdown(session, RmForceShutdown, callback);
+  setting_restore(&limit);
+  return code;
 }
 
 /* ---- Shutdown ---- */
@@ -118,7 +61,7 @@ static void p04_a_veto(void) {
   DWORD session = session_on_file();
   DWORD began = GetTickCount();
   CHECK_INT(RmShutdown(session, 0, NULL), CLIENT_FAIL_SHUTDOWN);
-  CHECK(GetTickCount() - began < 10000); /* who says no is not waited for */
+  CHECK(GetTickCount() - began < ANSWERED_MS); /* who says no is not waited for */
   CHECK(client_runs(&victim));
   since(since(client_read(note), "query 1\n"), "end 0 1\n");
   CHECK_INT(status_of(session, &victim), RmStatusRunning | RmStatusErrorOnStop);
@@ -131,10 +74,7 @@ static void p05_a_veto_is_overruled(void) {
   new_files(L"p05");
   client_program victim = windowed(L" veto");
   DWORD session = session_on_file();
-  set_limit(L"2000");
-  DWORD code = RmShutdown(session, RmForceShutdown, see);
-  set_limit(NULL);
-  CHECK_INT(code, 0);
+  CHECK_INT(force_within(session, setting_of_applications(), L"2000", see), 0);
   check_seen(100);
   CHECK(client_wait(&victim) != 0);
   since(client_read(note), "query 1\n"); /* asked all the same */
@@ -148,13 +88,10 @@ static void p06_a_window_that_hangs(void) {
   DWORD session = session_on_file();
   DWORD began = GetTickCount();
   CHECK_INT(RmShutdown(session, 0, NULL), CLIENT_FAIL_SHUTDOWN);
-  CHECK(GetTickCount() - began < 40000);
+  CHECK(GetTickCount() - began < ANSWERED_MS);
   CHECK(client_runs(&victim));
-  set_limit(L"3000");
   began = GetTickCount();
-  DWORD code = RmShutdown(session, RmForceShutdown, NULL);
-  set_limit(NULL);
-  CHECK_INT(code, 0);
+  CHECK_INT(force_within(session, setting_of_applications(), L"3000", NULL), 0);
   CHECK(GetTickCount() - began < 20000); /* this machine's limit holds, not the usual 30 s */
   CHECK(client_wait(&victim) != 0);
   CHECK(client_is_free(file));
@@ -162,14 +99,15 @@ static void p06_a_window_that_hangs(void) {
 }
 
 static void p07_only_registered(void) {
-  new_files(L"p07");
-  client_program victim = windowed(L" agree");
+  client_program first = registered(L"p07", L"args"), second = windowed(L" agree");
   DWORD session = session_on_file();
   CHECK_INT(RmShutdown(session, RmShutdownOnlyRegistered, NULL), CLIENT_FAIL_SHUTDOWN);
   CHECK_INT(RmShutdown(session, RmShutdownOnlyRegistered | RmForceShutdown, NULL), CLIENT_FAIL_SHUTDOWN);
-  CHECK(client_runs(&victim) && !strstr(client_read(note), "query"));
+  CHECK(client_runs(&first) && client_runs(&second) && !strstr(client_read(note), "query"));
+  client_end(&second);
+  CHECK_INT(RmShutdown(session, RmShutdownOnlyRegistered, NULL), 0);
+  CHECK_INT(client_wait(&first), 0);
   client_close(session);
-  client_end(&victim);
 }
 
 static void p08_a_console_program(void) {
@@ -213,30 +151,55 @@ static void p10_who_refuses_spares_all(void) {
   client_close(session);
 }
 
-static void p11_windows_before_services(void) {
-  wchar_t arguments[MAX_PATH + 16];
+/* Explorer: whoever has the desktop's window; false: somebody has it already. */
+static bool start_shell(client_program *ret_shell) {
+  if (GetShellWindow()) {
+    printf("skipped: Explorer (this desktop has its own)\n");
+    return false;
+  }
+  *ret_shell = windowless(L"look shell window agree");
+  return true;
+}
+
+/* Up to there, or in all: NULL. */
+static int count_of(const char *text, const char *word, const char *end) {
+  int count = 0;
+  while ((text = strstr(text, word)) && (!end || text < end)) text++, count++;
+  return count;
+}
+
+/* Each program notes "term" when it ends, and "end 1 1" before if it has a window. */
+static void check_order(bool has_shell) {
+  const char *text = client_read(note), *stop = since(text, "stop\n");
+  CHECK_INT(count_of(text, "term\n", stop), 2);
+  CHECK_INT(count_of(text, "end 1 1\n", stop), 1);
+  CHECK_INT(count_of(text, "term\n", NULL), has_shell ? 3 : 2);
+}
+
+static void p11_one_kind_after_the_other(void) {
   new_files(L"p11");
-  client_program victim = windowed(L" agree");
-  swprintf(arguments, ARRAYSIZE(arguments), L"open \"%ls\"", file);
-  client_service service = client_service_start(L"rm-p11", NULL, note, arguments);
+  client_program window = windowed(L" agree"), in_console = console(L""), shell;
+  client_service served = service(L"rm-p11", L"");
+  bool has_shell = start_shell(&shell);
   DWORD session = session_on_file();
+  client_list list = client_get_list(session);
+  CHECK(list.code == 0 && (!has_shell || client_find(&list, &shell.id)->ApplicationType == RmExplorer));
   CHECK_INT(RmShutdown(session, 0, see), 0);
   check_seen(100);
-  CHECK_INT(client_wait(&victim), 0);
-  CHECK(!client_service_runs(&service) && client_is_free(file));
-  since(since(client_read(note), "end 1 1\n"), "stop\n");
+  CHECK_INT(client_wait(&window) + client_wait(&in_console), 0);
+  if (has_shell) CHECK_INT(client_wait(&shell), 0);
+  CHECK(!client_service_runs(&served) && client_is_free(file));
+  check_order(has_shell);
   CHECK_INT(RmRestart(session, 0, see), 0);
   check_seen(100);
-  CHECK(client_service_runs(&service)); /* without having registered */
+  CHECK(client_service_runs(&served)); /* without having registered */
   since(since(client_read(note), "stop\n"), "start ");
-  client_list list = client_get_list(session);
-  const RM_PROCESS_INFO *info = NULL;
-  for (UINT i = 0; i < list.count; i++)
-    if (list.infos[i].ApplicationType == RmService) info = &list.infos[i];
+  list = client_get_list(session);
+  const RM_PROCESS_INFO *info = of_type(&list, RmService);
   CHECK(list.code == 0 && info);
   CHECK_INT(info->AppStatus, RmStatusRunning | RmStatusStopped | RmStatusRestarted);
   client_close(session);
-  client_service_end(&service);
+  client_service_end(&served);
 }
 
 static void p12_what_depends_on_a_service(void) {
@@ -261,51 +224,42 @@ static void p12_what_depends_on_a_service(void) {
 }
 
 static void p13_a_filter_leaves_it_stopped(void) {
-  wchar_t arguments[MAX_PATH + 16];
   new_files(L"p13");
-  swprintf(arguments, ARRAYSIZE(arguments), L"open \"%ls\"", file);
-  client_service service = client_service_start(L"rm-p13", NULL, note, arguments);
+  client_service served = service(L"rm-p13", L"");
   DWORD session = session_on_file();
   CHECK_INT(RmAddFilter(session, NULL, NULL, L"RM-P13", RmNoRestart), 0);
   client_list list = client_get_list(session);
   CHECK(list.count == 1 && list.infos->AppStatus == (RmStatusRunning | RmStatusRestartMasked));
   CHECK_INT(RmShutdown(session, 0, NULL), 0);
   CHECK_INT(RmRestart(session, 0, NULL), 0);
-  CHECK(!client_service_runs(&service));
+  CHECK(!client_service_runs(&served));
   list = client_get_list(session);
   CHECK(list.count == 1 && list.infos->AppStatus == (RmStatusStopped | RmStatusRestartMasked));
   client_close(session);
-  client_service_end(&service);
+  client_service_end(&served);
 }
 
 static void p14_the_end_gives_up_what_is_stopped(void) {
-  wchar_t arguments[MAX_PATH + 16];
   new_files(L"p14");
-  swprintf(arguments, ARRAYSIZE(arguments), L"open \"%ls\"", file);
-  client_service service = client_service_start(L"rm-p14", NULL, note, arguments);
+  client_service served = service(L"rm-p14", L"");
   DWORD session = session_on_file();
   CHECK_INT(RmShutdown(session, 0, NULL), 0);
   client_close(session);
-  CHECK(!client_service_runs(&service));
-  client_service_end(&service);
+  CHECK(!client_service_runs(&served));
+  client_service_end(&served);
 }
 
 /* ---- Cancelling ---- */
 
-static DWORD WINAPI cancel_soon(void *session) {
-  Sleep(1000);
-  return RmCancelCurrentTask(*(DWORD *)session);
-}
-
 static void p15_cancel(void) {
   new_files(L"p15");
   client_program victim = windowed(L" deaf"); /* agrees, and stays: the wait for it is long */
-  DWORD session = session_on_file(), began = GetTickCount(), code;
-  HANDLE thread = CreateThread(NULL, 0, cancel_soon, &session, 0, NULL);
+  DWORD session = session_on_file(), began = GetTickCount();
+  client_canceller canceller = {.session = session, .file = note, .words = "end 1 1\n"};
+  client_cancel_begin(&canceller);
   CHECK_INT(RmShutdown(session, 0, NULL), ERROR_CANCELLED);
-  CHECK(GetTickCount() - began < 8000);
-  CHECK(WaitForSingleObject(thread, 5000) == WAIT_OBJECT_0 && GetExitCodeThread(thread, &code) && code == 0);
-  CloseHandle(thread);
+  client_cancel_end(&canceller);
+  CHECK(GetTickCount() - began < ANSWERED_MS);
   CHECK(client_runs(&victim));
   client_end(&victim);
   CHECK_INT(RmCancelCurrentTask(session), 0); /* there is nothing to cancel, and the next one is none of its business */
@@ -313,84 +267,75 @@ static void p15_cancel(void) {
   client_close(session);
 }
 
-/* ---- Restart ---- */
+/* ---- Kinds ---- */
 
-static const char *lines_again(void) {
-  static char text[4096];
-  for (int i = 0; i < 100; i++) {
-    snprintf(text, sizeof text, "%s", client_read(client_path(L"note")));
-    if (strstr(strchr(text, '\n') + 1, "start ")) break;
-    Sleep(50);
-  }
-  return strchr(text, '\n') + 1; /* after the line of the first start */
+static void p16_who_cannot_be_asked(void) {
+  new_files(L"p16");
+  client_program victim = windowless(L"");
+  DWORD session = session_on_file(), began = GetTickCount();
+  CHECK_INT(RmShutdown(session, 0, NULL), CLIENT_FAIL_SHUTDOWN);
+  CHECK(GetTickCount() - began < ANSWERED_MS);
+  CHECK(client_runs(&victim));
+  CHECK_INT(status_of(session, &victim), RmStatusRunning | RmStatusErrorOnStop);
+  CHECK_INT(RmShutdown(session, RmForceShutdown, NULL), 0);
+  CHECK(client_wait(&victim) != 0);
+  client_close(session);
 }
 
-static void end_pid(DWORD pid) {
-  HANDLE process = OpenProcess(PROCESS_TERMINATE | SYNCHRONIZE, FALSE, pid);
-  CHECK(process != NULL && TerminateProcess(process, 1));
-  CHECK_INT(WaitForSingleObject(process, 5000), WAIT_OBJECT_0);
-  CloseHandle(process);
-}
-
-/* Starts `registered` with that argument from its own folder, stops and restarts it. What it told when it ran again;
- * "" if it did not. */
-static const char *come_back(const wchar_t *how, bool restartable) {
-  wchar_t source[MAX_PATH];
-  wchar_t *program = client_path(L"registered.exe"), *held = client_path(L"held"), *own_note = client_path(L"note");
-  swprintf(source, MAX_PATH, L"%ls..\\registered.exe", client_folder());
-  CopyFileW(source, program, TRUE);
-  if (GetFileAttributesW(held) == INVALID_FILE_ATTRIBUTES) client_new_file(L"held");
-  DeleteFileW(own_note);
-  client_program victim = client_start(program, how, 0);
-  DWORD session = client_session(NULL);
-  client_register(session, held);
-  client_list list = client_get_list(session);
-  CHECK(list.code == 0 && list.count == 1 && client_find(&list, &victim.id));
-  CHECK_INT(list.infos->bRestartable, restartable);
+static void p17_a_window_that_is_not_shown(void) {
+  new_files(L"p17");
+  client_program victim = windowless(L"look hidden window agree");
+  DWORD session = session_on_file();
   CHECK_INT(RmShutdown(session, 0, NULL), 0);
   CHECK_INT(client_wait(&victim), 0);
-  CHECK(client_is_free(held));
-  CHECK_INT(RmRestart(session, 0, see), 0);
-  check_seen(100);
-  list = client_get_list(session); /* under its old number, or its new one once that has the file */
-  CHECK(list.code == 0 && list.count == 1);
-  CHECK_INT(list.infos->AppStatus & ~(ULONG)RmStatusRunning,
-            restartable ? RmStatusStopped | RmStatusRestarted : RmStatusStopped);
+  since(since(client_read(note), "query 1\n"), "end 1 1\n");
   client_close(session);
-  return restartable ? lines_again() : strchr(client_read(own_note), '\n') + 1;
 }
 
-/* The folder in which it runs is the one that it was started in, before and after. */
-static void check_folder(const char *line) {
-  char folder[MAX_PATH], expected[MAX_PATH + 2];
-  CHECK(GetCurrentDirectoryA(MAX_PATH, folder) > 0);
-  snprintf(expected, sizeof expected, " %s", folder);
-  since(line, expected);
+/* ---- Limits ---- */
+
+static void p18_the_limit_of_services(void) {
+  new_files(L"p18");
+  client_service served = service(L"rm-p18", L"slow 60");
+  DWORD session = session_on_file(), began = GetTickCount();
+  CHECK_INT(force_within(session, setting_of_services(), L"1000", NULL), 0);
+  CHECK(GetTickCount() - began < 15000); /* this machine's limit holds, not the usual 20 s */
+  since(client_read(note), "stop\n");
+  CHECK(!client_service_runs(&served) && client_is_free(file));
+  client_close(session);
+  client_service_end(&served);
 }
 
-static void check_again(const char *line, const char *arguments) {
-  DWORD pid = strtoul(since(line, "start ") + 6, NULL, 10);
-  since(line, arguments);
-  check_folder(line);
-  end_pid(pid);
+/* ---- Reasons for a reboot ---- */
+
+/* With an affected application that could be stopped beside it. */
+static void check_that_it_spares_all(DWORD session, const client_program *other, RM_REBOOT_REASON reason) {
+  client_list list = client_get_list(session);
+  const RM_PROCESS_INFO *info = of_type(&list, RmCritical);
+  CHECK(list.code == 0 && list.count == 2 && info && !info->bRestartable && client_find(&list, &other->id));
+  CHECK(list.reasons & (DWORD)reason);
+  CHECK_INT(RmShutdown(session, 0, NULL), CLIENT_NOACTION_REBOOT);
+  CHECK_INT(RmShutdown(session, RmForceShutdown, NULL), CLIENT_NOACTION_REBOOT);
+  CHECK(client_runs(other) && !strstr(client_read(note), "query") && !strstr(client_read(note), "stop"));
+  client_close(session);
 }
 
-static void p16_registered_with_arguments(void) {
-  check_again(come_back(L"args", true), " [again] [with blank]\n");
-}
-
-static void p17_registered_without_arguments(void) {
-  const char *line = come_back(L"empty", true);
-  CHECK(strchr(line, '[') == NULL);
-  check_again(line, "\n");
-}
-
-static void p18_registered_but_not_for_updates(void) {
-  CHECK_TEXT(come_back(L"nopatch", false), "");
-}
-
-static void p19_not_registered(void) {
-  CHECK_TEXT(come_back(L"none", false), "");
+static void p19_a_critical_one_spares_all(void) {
+  wchar_t program[MAX_PATH];
+  LPCWSTR name = L"OpenVPN-rm-p19"; /* critical by its name */
+  new_files(L"p19");
+  client_program other = windowed(L" agree");
+  DWORD session = session_on_file();
+  CHECK(GetSystemDirectoryW(program, MAX_PATH - 20) > 0);
+  client_register(session, wcscat(program, L"\\services.exe"));
+  check_that_it_spares_all(session, &other, RmRebootReasonCriticalProcess);
+  client_service served = client_service_start(name, NULL, note, L"");
+  session = session_on_file();
+  CHECK_INT(RmRegisterResources(session, 0, NULL, 0, NULL, 1, &name), 0);
+  check_that_it_spares_all(session, &other, RmRebootReasonCriticalService);
+  CHECK(client_service_runs(&served));
+  client_service_end(&served);
+  client_end(&other);
 }
 
 static void p20_some_stop_and_one_does_not(void) {
@@ -419,15 +364,15 @@ int main(int argc, char **argv) {
                                      CHECK_TEST(p08_a_console_program),
                                      CHECK_TEST(p09_a_window_that_goes_late),
                                      CHECK_TEST(p10_who_refuses_spares_all),
-                                     CHECK_TEST(p11_windows_before_services),
+                                     CHECK_TEST(p11_one_kind_after_the_other),
                                      CHECK_TEST(p12_what_depends_on_a_service),
                                      CHECK_TEST(p13_a_filter_leaves_it_stopped),
                                      CHECK_TEST(p14_the_end_gives_up_what_is_stopped),
                                      CHECK_TEST(p15_cancel),
-                                     CHECK_TEST(p16_registered_with_arguments),
-                                     CHECK_TEST(p17_registered_without_arguments),
-                                     CHECK_TEST(p18_registered_but_not_for_updates),
-                                     CHECK_TEST(p19_not_registered),
+                                     CHECK_TEST(p16_who_cannot_be_asked),
+                                     CHECK_TEST(p17_a_window_that_is_not_shown),
+                                     CHECK_TEST(p18_the_limit_of_services),
+                                     CHECK_TEST(p19_a_critical_one_spares_all),
                                      CHECK_TEST(p20_some_stop_and_one_does_not)};
   return check_run(tests, ARRAYSIZE(tests), argc, argv);
 }

@@ -239,6 +239,10 @@ static void do_protect(wchar_t **args) {
   must(code == ERROR_SUCCESS, "SetSecurityInfo", L"");
 }
 
+static void do_look(wchar_t **args) {
+  holder_look(args[0]);
+}
+
 static void do_window(wchar_t **args) {
   holder_open_window(args[0], 0);
 }
@@ -366,6 +370,7 @@ static const struct command {
     {L"nopdeath", 0, do_nopdeath},       /* the end of the input ends us not: needs until */
     {L"console", 1, do_console},         /* none: leave it; new: one of our own */
     {L"protect", 0, do_protect},         /* nobody may open this process any more */
+    {L"look", 1, do_look},               /* of the window: hidden; owned, by one that is hidden; shell: the desktop's */
     {L"window", 1, do_window},           /* agree, veto, hang, or deaf (agrees and stays) when the session is to end */
     {L"window-late", 1, do_window_late}, /* SECONDS: agrees, and is destroyed so much later */
     {L"as-child", 0, do_as_child},       /* for the order "fork" only */

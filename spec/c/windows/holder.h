@@ -17,6 +17,8 @@ void holder_note(const char *format, ...) HOLDER_PRINTF;
 void holder_ask(void);
 bool holder_is_deaf(void);
 
+/* How the window is to look: "hidden", "owned" (by one that is hidden), or "shell" (the desktop's). */
+void holder_look(const wchar_t *look);
 /* A top-level window on a thread of its own; returns when it is there. late: seconds from the order to end to its end.
  */
 void holder_open_window(const wchar_t *kind, double late);

@@ -1,12 +1,15 @@
-/* holder_window.c: the window of the program `holder`, and how it behaves when the session is to end. What it is told
- * goes into the note: "query LPARAM", "end WPARAM LPARAM", "close". SPDX-License-Identifier: MIT */
+/* holder_window.c: the window of the program `holder`, how it looks, and how it behaves when the session is to end.
+ * What it is told goes into the note: "query LPARAM", "end WPARAM LPARAM", "close". SPDX-License-Identifier: MIT */
 #include "holder.h"
 
 #include <stdlib.h>
 #include <wchar.h>
 
+#include "shell_window.h"
+
 static struct {
   const wchar_t *kind;
+  const wchar_t *look; /* NULL: it is shown */
   DWORD late_ms;
   HANDLE ready;
 } window;
@@ -47,14 +50,25 @@ static LRESULT CALLBACK on_message(HWND handle, UINT message, WPARAM wparam, LPA
   }
 }
 
+static bool looks(const wchar_t *look) {
+  return window.look && wcscmp(window.look, look) == 0;
+}
+
+static HWND create(const wchar_t *class, HWND owner, bool shown) {
+  HWND handle = CreateWindowExW(0, class, L"Holder", WS_OVERLAPPEDWINDOW | (shown ? WS_VISIBLE : 0), 0, 0, 200, 100,
+                                owner, NULL, GetModuleHandleW(NULL), NULL);
+  if (!handle) holder_die("CreateWindow", class);
+  return handle;
+}
+
 static DWORD WINAPI run(void *nothing) {
   (void)nothing;
   WNDCLASSW class = {.lpfnWndProc = on_message, .hInstance = GetModuleHandleW(NULL), .lpszClassName = L"holder"};
   MSG message;
   if (!RegisterClassW(&class)) holder_die("RegisterClass", L"");
-  HWND handle = CreateWindowExW(0, class.lpszClassName, L"Holder", WS_OVERLAPPEDWINDOW | WS_VISIBLE, 0, 0, 200, 100,
-                                NULL, NULL, class.hInstance, NULL);
-  if (!handle) holder_die("CreateWindow", L"");
+  HWND owner = looks(L"owned") ? create(L"STATIC", NULL, false) : NULL;
+  HWND handle = create(class.lpszClassName, owner, !looks(L"hidden"));
+  if (looks(L"shell") && !shell_window_set(handle)) holder_die("SetShellWindow", L"");
   while (PeekMessageW(&message, NULL, 0, 0, PM_REMOVE)) DispatchMessageW(&message);
   SetEvent(window.ready);
   if (is(L"hang")) Sleep(INFINITE);
@@ -63,6 +77,13 @@ static DWORD WINAPI run(void *nothing) {
     DispatchMessageW(&message);
   }
   return 0;
+}
+
+void holder_look(const wchar_t *look) {
+  window.look = look;
+  if (looks(L"hidden") || looks(L"owned") || looks(L"shell")) return;
+  SetLastError(ERROR_INVALID_PARAMETER);
+  holder_die("look", look);
 }
 
 void holder_open_window(const wchar_t *kind, double late) {

@@ -6,6 +6,7 @@
 #include <windows.h>
 
 #include "base/cleanup.h"
+#include "below_wine.h"
 #include "check.h"
 #include "os/clock.h"
 #include "os/holders.h"
@@ -148,22 +149,6 @@ static inline void end(child victim) {
 
 /* ---- Below Wine ---- */
 
-/* What Wine calls a file there, to be freed with HeapFree; NULL: this is no Wine. */
-static inline char *name_below(const wchar_t *path) {
-  typedef char *CDECL unix_name(const wchar_t *);
-  FARPROC found_name = GetProcAddress(GetModuleHandleW(L"kernel32"), "wine_get_unix_file_name");
-  return found_name ? ((unix_name *)(void *)found_name)(path) : NULL;
-}
-
-static inline void run_below(const wchar_t *program, wchar_t *line) {
-  STARTUPINFOW startup = {.cb = sizeof startup};
-  PROCESS_INFORMATION info;
-  CHECK(CreateProcessW(program, line, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &info));
-  WaitForSingleObject(info.hProcess, HOLDING_LIMIT_MS);
-  CloseHandle(info.hProcess);
-  CloseHandle(info.hThread);
-}
-
 /* Removes the file as a program of the system below does, whatever is open. False: this is no Wine. */
 static inline bool remove_below(const wchar_t *path) {
   wchar_t line[HOLDING_PATH];
@@ -194,18 +179,9 @@ static inline bool put_link(const wchar_t *name, const wchar_t *to) {
 /* Stops the child as the system below can, so that it answers nothing any more, or lets it go on. False: this is no
  * Wine. */
 static inline bool freeze(child who, bool stop) {
-  wchar_t line[HOLDING_PATH];
-  char *name = name_below(win(L"done"));
-  if (!name) return false;
-  swprintf(line, HOLDING_PATH, /* the bracket: so that sh does not find itself */
-           L"sh -c \"for p in /proc/[0-9]*; do if grep -qaz 'hel[d]-%lu-%u$' $p/cmdline 2>/dev/null; then kill -%ls "
-           L"${p#/proc/}; fi; done; touch '%hs'\"",
-           GetCurrentProcessId(), who.number, stop ? L"STOP" : L"CONT", name);
-  HeapFree(GetProcessHeap(), 0, name);
-  run_below(L"Z:\\bin\\sh", line); /* whose end Wine does not tell */
-  for (int i = 0; i < 2000 && GetFileAttributesW(win(L"done")) == INVALID_FILE_ATTRIBUTES; i++) Sleep(10);
-  CHECK(DeleteFileW(win(L"done")));
-  return true;
+  wchar_t word[64];
+  swprintf(word, 64, L"held-%lu-%u", GetCurrentProcessId(), who.number);
+  return freeze_below(word, win(L"done"), stop);
 }
 
 /* ---- The child's side ---- */

@@ -1,9 +1,11 @@
 /* registered.c: a windowed program that says how it wants to be started again. It holds the file "held" of its own
  * folder open and tells in "note" there "start PID FOLDER ARGUMENTS", where FOLDER is its working directory. When the
- * session ends for an update it goes. Its hard limit ends it, whatever happens.
+ * session ends for an update it goes; asked whether it will, it tells "query". Its hard limit ends it in any case.
  *
- *   registered args | empty | nopatch | none      registers "again", nothing, "again" but not for updates; or not at
- * all
+ *   registered args | empty | nopatch | none [shell]
+ *
+ * It registers "again" and "with blank", nothing, the first but not for updates; or not at all. With "shell" its window
+ * is the desktop's.
  *
  * SPDX-License-Identifier: MIT */
 #include <windows.h>
@@ -13,6 +15,7 @@
 #include <wchar.h>
 
 #include "rsm.h"
+#include "shell_window.h"
 
 enum { HARD_LIMIT_MS = 60000, SHARE_ALL = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE };
 
@@ -31,6 +34,7 @@ static void tell(const char *line) {
 }
 
 static LRESULT CALLBACK on_message(HWND window, UINT message, WPARAM wparam, LPARAM lparam) {
+  if (message == WM_QUERYENDSESSION) tell("query\n");
   if (message == WM_QUERYENDSESSION) return TRUE;
   if ((message == WM_ENDSESSION && wparam) || message == WM_DESTROY) PostQuitMessage(0);
   return message == WM_ENDSESSION ? 0 : DefWindowProcW(window, message, wparam, lparam);
@@ -57,8 +61,9 @@ int main(int argc, char **argv) {
   if (held == INVALID_HANDLE_VALUE || GetCurrentDirectoryA(MAX_PATH, folder) == 0) return 1;
   if (argc > 1 && say(argv[1]) != 0) return 1;
   RegisterClassW(&class);
-  CreateWindowExW(0, class.lpszClassName, L"Registered", WS_OVERLAPPEDWINDOW | WS_VISIBLE, 0, 0, 99, 99, NULL, NULL,
-                  class.hInstance, NULL);
+  HWND window = CreateWindowExW(0, class.lpszClassName, L"Registered", WS_OVERLAPPEDWINDOW | WS_VISIBLE, 0, 0, 99, 99,
+                                NULL, NULL, class.hInstance, NULL);
+  if (argc > 2 && strcmp(argv[2], "shell") == 0 && !shell_window_set(window)) return 1;
   SetTimer(NULL, 1, HARD_LIMIT_MS, NULL);
   int used = snprintf(line, sizeof line, "start %lu %s", GetCurrentProcessId(), folder);
   for (int i = 1; i < argc; i++) used += snprintf(line + used, sizeof line - (size_t)used, " [%s]", argv[i]);

@@ -79,6 +79,7 @@ EXPORT DWORD WINAPI RmRegisterResources(DWORD handle, UINT files, LPCWSTR names[
   }
   if (the.most_units && units > the.most_units) return ERROR_WRITE_FAULT;
   if (handle != the.counted) return ERROR_SUCCESS;
+  if (the.most_in_all && the.files + files > the.most_in_all) return ERROR_WRITE_FAULT;
   for (UINT i = 0; i < files; i++) note_file(names[i]);
   if (files > the.most_files) the.most_files = files;
   the.processes += processes;

@@ -43,6 +43,7 @@ typedef struct script {
   DWORD first_handle; /* of the next session; the others count up */
   UINT longest_path;  /* longer ones: 29. 0: no limit */
   UINT most_units;    /* of all names in one call: more: 29. 0: no limit */
+  UINT most_in_all;   /* files in that session that is written down: more: 29. 0: no limit */
   WCHAR refuses[300]; /* a path that is not taken: 29 */
   int more_data;      /* that many listings say that there is not room enough; -1: all of them */
   UINT growth;        /* by so much the list seems to be longer each time */

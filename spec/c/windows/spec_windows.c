@@ -11,6 +11,8 @@
 #include <wchar.h>
 #include <windows.h>
 
+#include "scripted_rstrtmgr.h"
+
 #define PROCESS "spec_windows.process"
 
 struct process {
@@ -446,6 +448,27 @@ static int set_variable(lua_State *L) {
   return done(L, SetEnvironmentVariableW(widen(L, luaL_checkstring(L, 1)), value), "SetEnvironmentVariable");
 }
 
+/* script_application(TYPE, STATUS, REASONS): the one whom the scripted rstrtmgr.dll lists from now on. False: the
+ * system has another DLL. */
+static int script_application(lua_State *L) {
+  RM_PROCESS_INFO info = {.Process.dwProcessId = 0x7FFFFFF0,
+                          .strAppName = L"somebody",
+                          .ApplicationType = (RM_APP_TYPE)luaL_checkinteger(L, 1),
+                          .AppStatus = (ULONG)luaL_checkinteger(L, 2)};
+  DWORD reasons = (DWORD)luaL_checkinteger(L, 3);
+  HMODULE module = LoadLibraryExW(L"rstrtmgr.dll", NULL, LOAD_LIBRARY_SEARCH_SYSTEM32);
+  scripted_function *scripted = module ? (scripted_function *)(void (*)(void))GetProcAddress(module, "scripted") : NULL;
+  if (scripted) {
+    script *orders = scripted();
+    *orders = (script){.key = L"0123456789abcdef0123456789abcdef", .before = {.count = 1, .reasons = reasons}};
+    orders->before.apps[0] = info;
+  } else if (module) {
+    FreeLibrary(module);
+  }
+  lua_pushboolean(L, scripted != NULL);
+  return 1;
+}
+
 static const luaL_Reg methods[] = {{"pid", process_pid},
                                    {"write", process_write},
                                    {"end_input", process_end_input},
@@ -479,6 +502,7 @@ static const luaL_Reg functions[] = {{"start", start},
                                      {"program", program},
                                      {"temporary_folder", temporary_folder},
                                      {"set_variable", set_variable},
+                                     {"script_application", script_application},
                                      {NULL, NULL}};
 
 __declspec(dllexport) int luaopen_spec_windows(lua_State *L);

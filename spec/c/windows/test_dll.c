@@ -1,6 +1,7 @@
 /* test_dll.c: what the DLL's functions make of arguments, lists, filters and codes, over a manager that follows a
  * script. SPDX-License-Identifier: MIT */
 #include "scripted.h"
+#include "setting.h"
 
 /* mingw-w64 has no names for these. */
 enum { NOACTION_REBOOT = 350, FAIL_SHUTDOWN = 351, FAIL_RESTART = 352, MAX_SESSIONS = 353 };
@@ -169,6 +170,36 @@ static void flags(void) {
   CHECK_INT(RmRestart(handle, 0, NULL), 0);
   CHECK(script.request.kind == RSM__OP_RESTART);
   CHECK(script.request.restart.has_unregistered && !script.request.restart.unregistered);
+  end(handle);
+}
+
+/* How long who is forced may take is the machine's to say; who is only asked has the usual time. */
+static void limits(void) {
+  static const struct {
+    const wchar_t *of_applications, *of_services;
+    uint32_t applications_ms, services_ms;
+  } cases[] = {{NULL, NULL, 30000, 20000},
+               {L"2500", L"1500", 2500, 1500},
+               {L"600000", L"600000", 600000, 600000},
+               {L"600001", L"4000000000", 30000, 20000},
+               {L"12x", L"", 30000, 20000}};
+  script = (scripted){0};
+  DWORD handle = started();
+  setting applications = setting_of_applications(), services = setting_of_services();
+  for (size_t i = 0; i < ARRAYSIZE(cases); i++) {
+    rsm_shutdown_options seen[2];
+    setting_set(&applications, cases[i].of_applications);
+    setting_set(&services, cases[i].of_services);
+    for (ULONG force = 0; force < 2; force++) {
+      RmShutdown(handle, force, NULL);
+      seen[force] = script.request.shutdown;
+    }
+    setting_restore(&applications);
+    setting_restore(&services);
+    CHECK_INT(seen[RmForceShutdown].timeout_ms, cases[i].applications_ms);
+    CHECK_INT(seen[RmForceShutdown].service_timeout_ms, cases[i].services_ms);
+    CHECK(seen[0].timeout_ms == 30000 && seen[0].service_timeout_ms == 20000);
+  }
   end(handle);
 }
 
@@ -430,6 +461,7 @@ int main(int argc, char **argv) {
       CHECK_TEST(bad_arguments),
       CHECK_TEST(every_status_has_a_documented_code),
       CHECK_TEST(flags),
+      CHECK_TEST(limits),
       CHECK_TEST(secondaries),
       CHECK_TEST(registering),
       CHECK_TEST(list_without_anybody),

@@ -232,6 +232,28 @@ static void test_small_batches(void) {
   rsm_session_free(session);
 }
 
+/* More than the session takes in all: as many as fit are registered, and it is said how many those are. */
+static void test_full_session(void) {
+  enum { COUNT = 1000, ROOM = 637 };
+  static char names[COUNT][16];
+  static const char *files[COUNT];
+  rsm_error error;
+  begin_script();
+  orders->most_in_all = ROOM;
+  rsm_session *session = begin_session();
+  for (size_t i = 0; i < COUNT; i++) {
+    snprintf(names[i], sizeof names[i], "c:\\file-%05zu", i);
+    files[i] = names[i];
+  }
+  CHECK_INT(rsm_session_register(session, &(rsm_resources){.files = files, .file_count = COUNT}, &error),
+            RSM_WRITE_FAULT);
+  fprintf(stderr, "%s\n", rsm_error_format(&error, text, sizeof text));
+  CHECK_INT(orders->files, ROOM);
+  CHECK_WORDS(error.detail, "637 of 1000 files are registered");
+  CHECK_WORDS(error.detail, "too much in the session");
+  rsm_session_free(session);
+}
+
 static void test_long_path(void) {
   WCHAR folder[400] = L"\\\\?\\", path[800];
   char narrow[800];
@@ -350,6 +372,7 @@ static const check_test tests[] = {
     CHECK_TEST(test_register_after_end),
     CHECK_TEST(test_many_paths),
     CHECK_TEST(test_small_batches),
+    CHECK_TEST(test_full_session),
     CHECK_TEST(test_long_path),
     CHECK_TEST(test_filters),
     CHECK_TEST(test_malformed_filters),

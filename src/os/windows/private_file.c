@@ -1,10 +1,11 @@
 /* private_file.c: the files in a private folder: read whole, replaced at once, grown at the end, locked.
  *
  * call             | purpose                        | blocks
- * LockFileEx       | the lock between processes     | never (it fails at once): asked again every 10 ms until the
- * limit, |                                | since its waiting form has none FlushFileBuffers | what was written
- * survives      | as long as the disk takes Sleep            | somebody has the file open     | PASSING_TRIES times
- * PASSING_MS, then it is told as it is SPDX-License-Identifier: MIT */
+ * LockFileEx       | the lock between processes     | never, it fails at once; asked every 10 ms until the limit
+ * FlushFileBuffers | what was written survives      | as long as the disk takes
+ * Sleep            | somebody has the file open     | PASSING_TRIES times PASSING_MS, then it is told as it is
+ *
+ * The waiting form of LockFileEx has no limit. SPDX-License-Identifier: MIT */
 #include <stdio.h>
 #include <string.h>
 #include <windows.h>

@@ -1,9 +1,10 @@
 /* program.c: SPDX-License-Identifier: MIT
  *
  * call                       | purpose                        | blocks on
- * GetFileVersionInfoW        | the program's description      | its file's server: so it is done within the lookup's
- * limit CreateFileW, ReadFile      | the header of its file         | the same QueryFullProcessImageNameW | its path |
- * nothing NtQueryInformationProcess  | the subsystem it was made for  | nothing
+ * GetFileVersionInfoW        | the program's description      | its file's server: so within the lookup's limit
+ * CreateFileW, ReadFile      | the header of its file         | the same
+ * QueryFullProcessImageNameW | its path                       | nothing
+ * NtQueryInformationProcess  | the subsystem it was made for  | nothing
  */
 #include "os/windows/program.h"
 
