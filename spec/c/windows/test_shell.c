@@ -9,19 +9,16 @@
 #include "child.h"
 #include "os/windows/handle.h"
 #include "rsm.h"
+#include "shell_window.h"
 
 enum { LIMIT_MS = 20000, NOT_HERE = 3 };
-
-typedef BOOL WINAPI set_shell_window(HWND window);
 
 /* ---- The children ---- */
 
 /* False: there is a shell already. */
 static bool become_shell(void) {
-  HMODULE user = LoadLibraryW(L"user32.dll");
-  set_shell_window *set = (set_shell_window *)(void (*)(void))GetProcAddress(user, "SetShellWindow");
   HWND window = CreateWindowExW(0, L"STATIC", L"shell", WS_POPUP | WS_VISIBLE, 0, 0, 10, 10, NULL, NULL, NULL, NULL);
-  return set && window && set(window) && GetShellWindow() == window;
+  return window && shell_window_set(window) && GetShellWindow() == window;
 }
 
 static child start(const wchar_t *orders) {
