@@ -61,7 +61,8 @@ if(CMAKE_CROSSCOMPILING AND CMAKE_SIZEOF_VOID_P EQUAL 8)
   # What takes longest begins first.
   set(cost 100)
   foreach(name IN ITEMS test_session_memory client_stop_p2 client_restart test_ask registration_spec client_stop_p0
-      test_service restart_spec session_spec client_stop_p1 test_holders adopt_spec_others shutdown_spec system_spec_over_ours adopt_spec)
+      test_service restart_spec session_spec client_stop_p1 test_holders adopt_spec_others shutdown_spec
+      system_spec_over_ours adopt_spec)
     math(EXPR cost "${cost} + 1")
     set_tests_properties(${name} PROPERTIES COST ${cost})
   endforeach()

@@ -64,59 +64,67 @@ describe("what is stored", function()
     return key
   end
 
+  local function place_of(session)
+    return programs.stored(session.key):sub(1, -#session.key - 2)
+  end
+
+  -- The path of something that stands there under that name, and is removed afterwards.
+  local function beside(session, name)
+    garbage[#garbage + 1] = join(place_of(session), name)
+    return garbage[#garbage]
+  end
+
+  -- Something that has a session's name: its path, and the key.
+  local function another(session)
+    local key = ("%016x%016x"):format(rm.self().pid, #garbage)
+    return beside(session, key), key
+  end
+
+  -- A copy of the session's folder, with another 'primary' or none.
+  local function copy(session, primary)
+    local path = support.copy_folder(programs.stored(session.key), (another(session)))
+    support.remove_tree(join(path, "primary"))
+    if primary then
+      support.write(join(path, "primary"), primary)
+    end
+    return path
+  end
+
+  it("whole is believed, also a copy", function()
+    local session <close> = assert(rm.start { name = NAME })
+    local path, key = another(session)
+    support.copy_folder(programs.stored(session.key), path)
+    assert.is_not_nil(programs.listed(key)) -- else all that the others make would be refused for its rights
+  end)
+
   it("is told from garbage", function()
     local living = assert(rm.start { name = NAME })
-    local real = programs.stored(living.key)
-    local place = real:sub(1, -#living.key - 2)
-    local keys = {}
-
-    local function add(name)
-      garbage[#garbage + 1] = join(place, name)
-      return garbage[#garbage]
-    end
-
-    local function add_key()
-      keys[#keys + 1] = ("%016x%016x"):format(rm.self().pid, #keys)
-      return add(keys[#keys])
-    end
-
-    -- A copy of the session's folder, with other content; the path of a file in it.
-    local function copy(primary, name)
-      local folder = support.copy_folder(real, add_key())
-      local path = join(folder, "primary")
-      support.remove_tree(path)
-      if primary then
-        support.write(path, primary)
-      end
-      return join(folder, name or "primary")
-    end
-
-    local primary = support.read(join(real, "primary"))
-    copy(primary)
-    assert.is_not_nil(programs.listed(keys[1]), "a good one would not be believed, either")
-    support.remove_tree(garbage[1])
+    local primary = support.read(join(programs.stored(living.key), "primary"))
     for _, name in ipairs(ODD) do
-      support.write(add(name), noise(100))
+      support.write(beside(living, name), noise(100))
     end
     for _, name in ipairs { (".new-%d-1-x"):format(rm.self().pid), ".new-x", ".old-x", ".old-" } do
-      support.make_folder(add(name))
+      support.make_folder(beside(living, name))
     end
-    support.make_folder(join(add ".old-deep", "deeper"))
-    support.write(add_key(), noise(50))
-    copy()
-    support.make_folder(copy())
+    support.make_folder(join(beside(living, ".old-deep"), "deeper"))
+    local others = #garbage
+    support.write((another(living)), noise(50))
+    copy(living)
+    support.make_folder(join(copy(living), "primary"))
     for _, length in ipairs { 0, 1, 12, 100, 4095, 4096, 4097, 100000 } do
-      support.write(copy(noise(length), "journal"), noise(length))
-      support.write(copy(noise(length), "resources-" .. length), noise(length))
+      local path = copy(living, noise(length))
+      support.write(join(path, "journal"), noise(length))
+      support.write(join(path, "resources-" .. length), noise(length))
     end
-    copy(primary:rep(4096)) -- too long
-    copy(primary:sub(1, 4) .. ("\xff"):rep(8) .. primary:sub(13)) -- a huge length
-    for _, key in ipairs(keys) do
-      programs.refused(key)
+    copy(living, primary:rep(4096)) -- too long
+    copy(living, primary:sub(1, 4) .. ("\xff"):rep(8) .. primary:sub(13)) -- a huge length
+    for i = others + 1, #garbage do
+      programs.refused(garbage[i]:match("%x+$"))
     end
     assert.is_not_nil(programs.listed(living.key))
     local more = assert(rm.start())
     assert.is_not_nil(programs.listed(more.key))
+    local place = place_of(living)
     assert(more:close() and living:close())
     for _, name in ipairs(support.list(place)) do
       assert.is_not_equal(".old-x", name, "it has not been swept")

@@ -91,7 +91,7 @@ static inline void make_own_folder(char *ret_path, size_t size) {
   CHECK(GetTempPathA(MAX_PATH, temporary) > 0 && GetTempFileNameA(temporary, "rsm", 0, unique) != 0);
   CHECK(DeleteFileA(unique) && CreateDirectoryA(unique, NULL));
   CHECK(strlen(unique) < size);
-  strcpy(ret_path, unique);
+  snprintf(ret_path, size, "%s", unique);
 }
 
 /* How many names in the place for sessions are like that. */
