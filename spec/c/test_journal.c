@@ -47,8 +47,8 @@ static void forget_files(void) {
 
 static void put_file(const char *name, const void *data, size_t length) {
   rsm__file *file;
-  CHECK_INT(rsm__dir_remove(store.dir, name, NULL), RSM_OK);
-  CHECK_INT(rsm__file_create(store.dir, name, &file, NULL), RSM_OK);
+  if (rsm__file_reopen(store.dir, name, 0, &file, NULL) != RSM_OK)
+    CHECK_INT(rsm__file_create(store.dir, name, &file, NULL), RSM_OK);
   if (length) CHECK_INT(rsm__file_append(file, data, length, NULL), RSM_OK);
   rsm__file_close(file);
 }
