@@ -98,8 +98,8 @@ describe("the system manager", function()
     local file = support.write(support.join(folder, "file"))
     assert.is_true(#file > 260)
     local holder = support.hold("open", file)
-    local registered, message, code = session:register { files = file }
-    if not registered then -- a volume without short names
+    local taken, message, code = session:register { files = file }
+    if not taken then -- a volume without short names
       assert.equal("write_fault", code)
       return assert.matches("no shorter name", message)
     end
