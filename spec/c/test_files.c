@@ -209,7 +209,7 @@ static void end_dead_mount(pid_t child, const char *point) {
 
 /* Both threads hang there, or only the second: what is elsewhere is found all the same, and the next time at once. */
 static void test_many_on_a_dead_mount(const char *point, const char *good) {
-  enum { LIMIT = 200, COUNT = 10000 };
+  enum { LIMIT = 1000, COUNT = 10000 };
   RSM_CLEAN_ARENA rsm__arena arena = {0};
   const char **paths = many_paths(&arena, point, COUNT);
   RSM_CLEAN_FREE const char **reals = rsm__calloc(COUNT, sizeof *reals);
