@@ -9,7 +9,7 @@ function(rsm_add_client name)
   list(TRANSFORM ARGN PREPEND spec/c/windows/)
   add_executable(${name} spec/c/windows/${name}.c ${ARGN})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/rstrtmgr")
-  target_include_directories(${name} PRIVATE spec/c)
+  target_include_directories(${name} PRIVATE spec/c src)
   target_link_libraries(${name} PRIVATE rsm_warnings -lrstrtmgr advapi32)
 endfunction()
 

@@ -32,6 +32,7 @@ if(LUA_INCDIR AND LUA_LIBRARY)
   set_target_properties(spec_windows PROPERTIES PREFIX "" SUFFIX .dll
     LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/spec")
   target_include_directories(spec_windows SYSTEM PRIVATE "${LUA_INCDIR}")
+  target_include_directories(spec_windows PRIVATE src)
   target_link_libraries(spec_windows PRIVATE rsm_warnings advapi32 user32 "${LUA_LIBRARY}")
 endif()
 

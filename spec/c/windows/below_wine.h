@@ -8,6 +8,7 @@
 #include <windows.h>
 
 #include "check.h"
+#include "os/windows/create_process.h"
 
 enum { BELOW_LIMIT_MS = 20000, BELOW_LINE = 2048 };
 
@@ -21,7 +22,7 @@ static inline char *name_below(const wchar_t *path) {
 static inline void run_below(const wchar_t *program, wchar_t *line) {
   STARTUPINFOW startup = {.cb = sizeof startup};
   PROCESS_INFORMATION info;
-  CHECK(CreateProcessW(program, line, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &info));
+  CHECK(rsm__create_process(program, line, FALSE, 0, NULL, NULL, &startup, &info));
   WaitForSingleObject(info.hProcess, BELOW_LIMIT_MS);
   CloseHandle(info.hProcess);
   CloseHandle(info.hThread);

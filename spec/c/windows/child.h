@@ -10,6 +10,7 @@
 
 #include "../check.h"
 #include "os/process.h"
+#include "os/windows/create_process.h"
 
 enum { CHILD_LIMIT_MS = 60000 };
 
@@ -106,8 +107,8 @@ static inline child child_start_limited(const wchar_t *line, DWORD flags, const 
   wcscpy(copy, line);
   started.job = CreateJobObjectW(NULL, NULL);
   CHECK(SetInformationJobObject(started.job, JobObjectExtendedLimitInformation, limit, sizeof *limit));
-  CHECK(CreateProcessW(child_program(), copy, NULL, NULL, FALSE, flags | CREATE_SUSPENDED, NULL, directory,
-                       how ? how : &plain, &started.info));
+  CHECK(rsm__create_process(child_program(), copy, FALSE, flags | CREATE_SUSPENDED, NULL, directory, how ? how : &plain,
+                            &started.info));
   CHECK(AssignProcessToJobObject(started.job, started.info.hProcess));
   /* Wine passes the flag over. */
   if (flags & BELOW_NORMAL_PRIORITY_CLASS) SetPriorityClass(started.info.hProcess, BELOW_NORMAL_PRIORITY_CLASS);

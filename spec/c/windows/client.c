@@ -1,5 +1,6 @@
 /* client.c: what the clients of rstrtmgr.dll share. SPDX-License-Identifier: MIT */
 #include "client.h"
+#include "os/windows/create_process.h"
 
 #include <stddef.h>
 
@@ -166,7 +167,7 @@ client_program client_start(const wchar_t *name, const wchar_t *arguments, DWORD
                       .hStdInput = in[0],
                       .hStdOutput = out[1],
                       .hStdError = GetStdHandle(STD_ERROR_HANDLE)};
-  if (!CreateProcessW(NULL, line, NULL, NULL, TRUE, flags, NULL, NULL, &how, &made)) {
+  if (!rsm__create_process(NULL, line, TRUE, flags, NULL, NULL, &how, &made)) {
     fprintf(stderr, "cannot start %ls: error %lu\n", line, GetLastError());
     exit(1);
   }

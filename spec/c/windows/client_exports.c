@@ -1,5 +1,6 @@
 /* client_exports.c: the DLL's names, ordinals and imports, read from its image. SPDX-License-Identifier: MIT */
 #include "client.h"
+#include "os/windows/create_process.h"
 
 static const char *const names[] = {"RmAddFilter",   "RmCancelCurrentTask", "RmEndSession",        "RmGetFilterList",
                                     "RmGetList",     "RmJoinSession",       "RmRegisterResources", "RmRemoveFilter",
@@ -112,7 +113,7 @@ static void stays_after_its_first_session(void) {
   swprintf(source, MAX_PATH, L"%lsrstrtmgr.dll", client_folder());
   CHECK(CopyFileW(source, copy, TRUE));
   swprintf(line, ARRAYSIZE(line), L"\"%lsclient_exports.exe\" unload %ls", client_folder(), copy);
-  CHECK(CreateProcessW(NULL, line, NULL, NULL, FALSE, 0, NULL, NULL, &how, &made));
+  CHECK(rsm__create_process(NULL, line, FALSE, 0, NULL, NULL, &how, &made));
   CHECK_INT(WaitForSingleObject(made.hProcess, 20000), WAIT_OBJECT_0);
   CHECK(GetExitCodeProcess(made.hProcess, &code));
   CloseHandle(made.hThread);

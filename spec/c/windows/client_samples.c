@@ -1,6 +1,7 @@
 /* client_samples.c: Microsoft's documented installers, as the programs sample_primary and sample_secondary, against
  * real programs. SPDX-License-Identifier: MIT */
 #include "client.h"
+#include "os/windows/create_process.h"
 
 enum { LIMIT_MS = 60000 };
 
@@ -13,7 +14,7 @@ static const char *run(const wchar_t *line, DWORD *ret_code) {
   CHECK(file != INVALID_HANDLE_VALUE);
   STARTUPINFOW how = {.cb = sizeof how, .dwFlags = STARTF_USESTDHANDLES, .hStdOutput = file, .hStdError = file};
   wcscpy(copy, line);
-  CHECK(CreateProcessW(NULL, copy, NULL, NULL, TRUE, 0, NULL, NULL, &how, &made));
+  CHECK(rsm__create_process(NULL, copy, TRUE, 0, NULL, NULL, &how, &made));
   CloseHandle(file);
   CHECK_INT(WaitForSingleObject(made.hProcess, LIMIT_MS), WAIT_OBJECT_0);
   CHECK(GetExitCodeProcess(made.hProcess, ret_code));

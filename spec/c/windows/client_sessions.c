@@ -4,6 +4,7 @@
  * client_sessions join KEY FILE: joins, registers FILE, tries everything else; the exit code is 0 if all was as it
  * should be. SPDX-License-Identifier: MIT */
 #include "client.h"
+#include "os/windows/create_process.h"
 
 static const wchar_t unknown_key[] = L"00000000000000000000000000000000";
 
@@ -72,7 +73,7 @@ static DWORD join_elsewhere(const wchar_t *key, const wchar_t *file) {
   PROCESS_INFORMATION made;
   DWORD code;
   swprintf(line, ARRAYSIZE(line), L"\"%lsclient_sessions.exe\" join %ls \"%ls\"", client_folder(), key, file);
-  CHECK(CreateProcessW(NULL, line, NULL, NULL, FALSE, 0, NULL, NULL, &how, &made));
+  CHECK(rsm__create_process(NULL, line, FALSE, 0, NULL, NULL, &how, &made));
   CHECK_INT(WaitForSingleObject(made.hProcess, 20000), WAIT_OBJECT_0);
   CHECK(GetExitCodeProcess(made.hProcess, &code));
   CloseHandle(made.hThread);

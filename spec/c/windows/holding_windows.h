@@ -11,6 +11,7 @@
 #include "os/clock.h"
 #include "os/holders.h"
 #include "os/windows/wide.h"
+#include "os/windows/create_process.h"
 
 enum { HOLDING_LIMIT_MS = 20000, HOLDING_PATH = 2048 };
 
@@ -126,7 +127,7 @@ static inline child start_program(const wchar_t *program, const wchar_t *act, co
   CHECK(SetEnvironmentVariableW(L"HOLDING_READY", number));
   if (program) wcscpy(self, program);
   swprintf(line, 64, L"holder held-%lu-%u", GetCurrentProcessId(), ++count);
-  CHECK(CreateProcessW(self, line, NULL, NULL, TRUE, CREATE_NO_WINDOW | CREATE_SUSPENDED, NULL, NULL, &startup, &info));
+  CHECK(rsm__create_process(self, line, TRUE, CREATE_NO_WINDOW | CREATE_SUSPENDED, NULL, NULL, &startup, &info));
   CHECK(AssignProcessToJobObject(children, info.hProcess));
   ResumeThread(info.hThread);
   CloseHandle(info.hThread);

@@ -12,6 +12,7 @@
 #include <windows.h>
 
 #include "scripted_rstrtmgr.h"
+#include "os/windows/create_process.h"
 
 #define PROCESS "spec_windows.process"
 
@@ -138,9 +139,7 @@ static int start(lua_State *L) {
   PROCESS_INFORMATION made;
   how.hStdOutput = how.hStdError = open_output(L, option(L, 1, "out", "NUL"));
   how.hStdInput = open_input(L, process, option(L, 1, "input", "pipe"));
-  BOOL worked = FALSE; /* one in a thousand processes does not come to life in Wine on a busy machine */
-  for (int tries = 0; !worked && tries < 3 && (tries == 0 || GetLastError() == ERROR_INTERNAL_ERROR); tries++)
-    worked = CreateProcessW(NULL, line, NULL, NULL, TRUE, flags, NULL, place, &how, &made);
+  BOOL worked = rsm__create_process(NULL, line, TRUE, flags, NULL, place, &how, &made);
   DWORD code = GetLastError();
   CloseHandle(how.hStdInput);
   CloseHandle(how.hStdOutput);

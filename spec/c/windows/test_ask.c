@@ -7,6 +7,7 @@
 #include "os/clock.h"
 #include "os/wait.h"
 #include "os/windows/console.h"
+#include "os/windows/create_process.h"
 
 enum { SOON_MS = 5000, HANGS_MS = 9000 };
 
@@ -229,7 +230,7 @@ static PROCESS_INFORMATION start_sharing(uint32_t *ret_victim) {
   STARTUPINFOW startup = {.cb = sizeof startup, .dwFlags = STARTF_USESTDHANDLES, .hStdOutput = output};
   PROCESS_INFORMATION started;
   _snwprintf(line, RSM_COUNT(line), L"\"%ls\" --share-console", path);
-  CHECK(CreateProcessW(path, line, NULL, NULL, TRUE, CREATE_NEW_CONSOLE, NULL, NULL, &startup, &started));
+  CHECK(rsm__create_process(path, line, TRUE, CREATE_NEW_CONSOLE, NULL, NULL, &startup, &started));
   CloseHandle(output);
   *ret_victim = read_number(from);
   CloseHandle(from);

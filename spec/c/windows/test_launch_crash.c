@@ -11,6 +11,7 @@
 #include "os/user.h"
 #include "os/windows/launch_hooks.h"
 #include "os/windows/launch_record.h"
+#include "os/windows/create_process.h"
 
 static const char *record_name(DWORD owner) {
   static char name[48];
@@ -209,8 +210,8 @@ static void leaves_a_living_starter_alone(void) {
   swprintf(line, 4096, L"\"%ls\" child \"%ls\"", child_program(), note);
   STARTUPINFOW how = {.cb = sizeof how};
   PROCESS_INFORMATION held = {0};
-  CHECK(CreateProcessW(child_program(), line, NULL, NULL, FALSE, CREATE_SUSPENDED | CREATE_NO_WINDOW, NULL, NULL, &how,
-                       &held));
+  CHECK(
+      rsm__create_process(child_program(), line, FALSE, CREATE_SUSPENDED | CREATE_NO_WINDOW, NULL, NULL, &how, &held));
   rsm__process *process = child_open(held.dwProcessId), *self = child_open(GetCurrentProcessId());
   rsm__launch_intent intent = {*rsm__process_id(process), held.dwThreadId, *rsm__process_id(self)};
   rsm_process told;

@@ -9,6 +9,7 @@
 #include "os/user.h"
 #include "os/windows/private.h"
 #include "os/windows/wide.h"
+#include "os/windows/create_process.h"
 
 static rsm__dir *home;
 static char home_name[40];
@@ -310,7 +311,7 @@ static HANDLE start_holder(void) {
   STARTUPINFOW startup = {.cb = sizeof startup, .dwFlags = STARTF_USESTDHANDLES, .hStdOutput = output};
   PROCESS_INFORMATION started;
   _snwprintf(line, RSM_COUNT(line), L"\"%ls\" --hold-lock %hs", path, home_name);
-  CHECK(CreateProcessW(path, line, NULL, NULL, TRUE, 0, NULL, NULL, &startup, &started));
+  CHECK(rsm__create_process(path, line, TRUE, 0, NULL, NULL, &startup, &started));
   CloseHandle(output);
   CHECK(ReadFile(from, &got, 1, &count, NULL) && got == 'h');
   CloseHandle(from);

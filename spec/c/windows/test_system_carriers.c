@@ -1,6 +1,7 @@
 /* test_system_carriers.c: the `system` manager, when the system's Restart Manager would stop who has started us: each
  * test runs in a child of this program, whose parent is shown as affected. SPDX-License-Identifier: MIT */
 #include "system_fixture.h"
+#include "os/windows/create_process.h"
 
 #include <stdlib.h>
 #include <wchar.h>
@@ -94,7 +95,7 @@ static int run_child(void) {
   swprintf(line, ARRAYSIZE(line), L"\"%ls\"", program);
   swprintf(program, ARRAYSIZE(program), L"%lu", GetCurrentProcessId());
   CHECK(SetEnvironmentVariableW(L"CHILD_OF", program));
-  CHECK(CreateProcessW(NULL, line, NULL, NULL, TRUE, 0, NULL, NULL, &how, &made));
+  CHECK(rsm__create_process(NULL, line, TRUE, 0, NULL, NULL, &how, &made));
   CHECK_INT(WaitForSingleObject(made.hProcess, LIMIT_MS), WAIT_OBJECT_0);
   CHECK(GetExitCodeProcess(made.hProcess, &code));
   CloseHandle(made.hThread);

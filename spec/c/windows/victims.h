@@ -8,6 +8,7 @@
 
 #include "check.h"
 #include "os/process.h"
+#include "os/windows/create_process.h"
 
 typedef struct victim {
   rsm_process id; /* start_time 0 */
@@ -58,7 +59,7 @@ static inline victim victim_run(const wchar_t *program, const wchar_t *orders, D
                           .hStdError = GetStdHandle(STD_ERROR_HANDLE)};
   PROCESS_INFORMATION started;
   _snwprintf(line, 1024, L"\"%ls\" %ls", path, orders);
-  CHECK(CreateProcessW(path, line, NULL, NULL, TRUE, flags, NULL, NULL, &startup, &started));
+  CHECK(rsm__create_process(path, line, TRUE, flags, NULL, NULL, &startup, &started));
   CloseHandle(started.hThread);
   CloseHandle(input);
   CloseHandle(output);

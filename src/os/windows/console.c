@@ -19,6 +19,7 @@
 #include "os/windows/search_path.h"
 #include "os/windows/wide.h"
 #include "os/windows/window.h"
+#include "os/windows/create_process.h"
 
 enum { HELPER_MS = 8000, MOST_COMPANY = 2000, MOST_ATTACHED = 4096, TARGET_FIRST = 0 };
 /* The helper's exit status; any other is an error number of Windows'. Not 0: that is rundll32's own when it has found
@@ -231,8 +232,8 @@ static rsm_status start_helper(const char *numbers, HANDLE *ret_helper, rsm_erro
   RSM_CLEAN_WIDE directory = rsm__system_program(NULL); /* so that it stands in nobody's way */
   STARTUPINFOW startup = {.cb = sizeof startup};
   PROCESS_INFORMATION started;
-  if (!CreateProcessW(program, line, NULL, NULL, FALSE, CREATE_UNICODE_ENVIRONMENT | DETACHED_PROCESS, environment,
-                      directory, &startup, &started))
+  if (!rsm__create_process(program, line, FALSE, CREATE_UNICODE_ENVIRONMENT | DETACHED_PROCESS, environment, directory,
+                           &startup, &started))
     return rsm__fail_windows(reterr, GetLastError(), "CreateProcessW", "rundll32.exe");
   CloseHandle(started.hThread);
   *ret_helper = started.hProcess;

@@ -12,6 +12,7 @@
 #include "os/windows/handle.h"
 #include "os/windows/os_error.h"
 #include "os/windows/wide.h"
+#include "os/windows/create_process.h"
 
 /* ---- The environment ---- */
 
@@ -184,8 +185,8 @@ static DWORD create(const creation *made, DWORD more_flags, PROCESS_INFORMATION 
     start.StartupInfo.dwFlags = STARTF_USESHOWWINDOW;
     start.StartupInfo.wShowWindow = (WORD)capture->show;
   }
-  if (CreateProcessW(made->exe, made->command_line, NULL, NULL, FALSE, creation_flags(capture) | more_flags,
-                     (void *)(uintptr_t)made->environment, capture->directory, &start.StartupInfo, ret))
+  if (rsm__create_process(made->exe, made->command_line, FALSE, creation_flags(capture) | more_flags,
+                          (void *)(uintptr_t)made->environment, capture->directory, &start.StartupInfo, ret))
     return 0;
   return GetLastError();
 }

@@ -16,6 +16,7 @@
 #include "os/windows/os_error.h"
 #include "os/windows/search_path.h"
 #include "os/windows/wide.h"
+#include "os/windows/create_process.h"
 
 /* ---- Where the program is ---- */
 
@@ -244,8 +245,8 @@ static rsm_status start(const wchar_t *path, wchar_t *line, const rsm__buffer *e
   how.StartupInfo.hStdOutput = these->copies[1];
   how.StartupInfo.hStdError = these->copies[2];
   bool inherit = these->copies[0] || these->copies[1] || these->copies[2];
-  if (!CreateProcessW(path, line, NULL, NULL, inherit, CREATE_UNICODE_ENVIRONMENT | EXTENDED_STARTUPINFO_PRESENT,
-                      environment->data, NULL, &how.StartupInfo, &process))
+  if (!rsm__create_process(path, line, inherit, CREATE_UNICODE_ENVIRONMENT | EXTENDED_STARTUPINFO_PRESENT,
+                           environment->data, NULL, &how.StartupInfo, &process))
     return fail_run(GetLastError(), name, reterr);
   CloseHandle(process.hThread);
   *ret_process = process.hProcess;
