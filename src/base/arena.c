@@ -7,16 +7,17 @@
 
 #include "base/alloc.h"
 
-enum { BLOCK_SIZE = 4000 };
+enum { BLOCK_SIZE = 4000, ALIGNMENT = 2 * sizeof(void *) }; /* malloc gives no more, whatever max_align_t says */
+_Static_assert(ALIGNMENT % alignof(double) == 0 && ALIGNMENT % alignof(uint64_t) == 0, "enough for all that we keep");
 
 struct rsm__arena_block {
   struct rsm__arena_block *next;
   size_t used, size;
-  alignas(max_align_t) unsigned char bytes[];
+  alignas(ALIGNMENT) unsigned char bytes[];
 };
 
 void *rsm__arena_alloc(rsm__arena *arena, size_t size) {
-  const size_t align = alignof(max_align_t);
+  const size_t align = ALIGNMENT;
   if (size > SIZE_MAX - sizeof(struct rsm__arena_block) - align) return NULL;
   size = size ? (size + align - 1) / align * align : align;
   struct rsm__arena_block *block = arena->blocks;

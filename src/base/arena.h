@@ -9,7 +9,7 @@ typedef struct rsm__arena {
   struct rsm__arena_block *blocks;
 } rsm__arena;
 
-/* Zero-initialise an arena. All return NULL when out of memory. Memory is aligned for any type and zeroed. */
+/* Zero-initialise an arena. All return NULL when out of memory. Memory is aligned as malloc's, and zeroed. */
 void *rsm__arena_alloc(rsm__arena *arena, size_t size);
 char *rsm__arena_copy(rsm__arena *arena, const char *text, size_t length); /* adds a NUL */
 char *rsm__arena_strdup(rsm__arena *arena, const char *text);              /* NULL in, NULL out */
