@@ -3,6 +3,7 @@
 
 #include "os/windows/handle.h"
 #include "os/windows/os_error.h"
+#include "os/windows/wine.h"
 
 /* What older systems do not know is false. */
 static bool token_says(HANDLE token, TOKEN_INFORMATION_CLASS what) {
@@ -50,6 +51,8 @@ rsm_status rsm__rights_of_process(HANDLE process, rsm__capture_rights *ret_right
 void rsm__rights_to_look(void) {
   RSM_CLEAN_HANDLE HANDLE token = NULL;
   TOKEN_PRIVILEGES wanted = {.PrivilegeCount = 1, .Privileges[0].Attributes = SE_PRIVILEGE_ENABLED};
+  if (rsm__under_wine())
+    return; /* it does not heed the privilege, and a thread's own token makes each question dearer */
   if (!LookupPrivilegeValueW(NULL, SE_DEBUG_NAME, &wanted.Privileges[0].Luid) ||
       !ImpersonateSelf(SecurityImpersonation))
     return;
