@@ -370,6 +370,7 @@ static void survives_want_of_memory(void) {
   wchar_t line[4096];
   swprintf(line, 4096, L"\"%ls\" child \"%ls\"", child_program(), child_path(L"other"));
   original = child_start(line, CREATE_NO_WINDOW, NULL, NULL);
+  CHECK(*child_read_note(child_path(L"other"), 10000)); /* one that has only begun has an obstacle, which is kept */
   rsm__process *process = child_open(original.info.dwProcessId);
   long live = rsm__alloc_live();
   for (unsigned long n = 1;; n++) {
@@ -383,6 +384,7 @@ static void survives_want_of_memory(void) {
     CHECK_INT(status, RSM_OUT_OF_MEMORY);
     rsm__buffer_done(&capture);
     capture = (rsm__buffer){0};
+    rsm__arena_done(&arena);
     CHECK_INT(rsm__alloc_live(), live);
     CHECK(n < 1000);
   }
