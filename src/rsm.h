@@ -269,8 +269,8 @@ RSM_API bool rsm_manager_known(const char *name);
 /* Starts a session; the caller becomes its primary installer.
  * RSM_BAD_ARGUMENTS: unknown manager, bad name. RSM_NOT_SUPPORTED: the manager is not available on this system, or
  * never does what an option asks for (without a name the next best one is tried then): the system's Restart Manager of
- * Windows restarts nobody who has not registered. RSM_MAX_SESSIONS: its 64 sessions, of all
- * programs of this user, are in use. RSM_ACCESS_DENIED, RSM_WRITE_FAULT: no private place for the session; the detail
+ * Windows restarts nobody who has not registered. RSM_MAX_SESSIONS: its 64 sessions, of all programs of this user, are
+ * in use. RSM_ACCESS_DENIED, RSM_WRITE_FAULT: no private place for the session; the detail
  * names each place and what is wrong.
  */
 RSM_API rsm_status rsm_session_start(const rsm_start_options *options, rsm_session **ret_session, rsm_error *reterr);

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "builtin/builtin.h"
+#include "core/plan.h"
 #include "os/clock.h"
 #include "os/launch.h"
 #include "os/process.h"
@@ -79,11 +80,8 @@ static rsm_status copy_options(rsm__builtin *session, const rsm_start_options *o
   owner->primary = session->writer.self;
   if (options->no_bpf) rsm__lookup_without_bpf(session->lookup);
   session->stoppable_count = options->stoppable_count;
-  if (!options->stoppable_count) return rsm__process_here(&owner->here, reterr);
-  session->stoppable = rsm__calloc(options->stoppable_count, sizeof *session->stoppable);
-  if (!session->stoppable) return rsm__fail_memory(reterr);
-  memcpy(session->stoppable, options->stoppable, options->stoppable_count * sizeof *session->stoppable);
-  return rsm__process_here(&owner->here, reterr);
+  rsm_status status = rsm__plan_copy_stoppable(options, &session->stoppable, reterr);
+  return status == RSM_OK ? rsm__process_here(&owner->here, reterr) : status;
 }
 
 static rsm_status start(const rsm_start_options *options, void **ret_state, char *ret_key, rsm_error *reterr) {

@@ -7,8 +7,8 @@
 struct rsm_filter_list {
   rsm_filter *items; /* text is owned: rsm__free */
   size_t count, capacity;
-  bool (*same_name)(const char *a,
-                    const char *b); /* do two texts name one program, or service? NULL: if they are equal */
+  /* Do two texts name one program, or service? NULL: if they are equal. */
+  bool (*same_name)(const char *a, const char *b);
 };
 
 /* RSM_BAD_ARGUMENTS unless exactly one target is set and (need_action) the action is known. */

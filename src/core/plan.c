@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/error.h"
 
 bool rsm__plan_use_counts(const rsm_use *use, bool working_directories) {
@@ -84,6 +85,15 @@ static bool is_among(const rsm_process *process, const rsm_process *set, size_t 
   for (size_t i = 0; i < count; i++)
     if (rsm_process_equal(process, &set[i])) return true;
   return false;
+}
+
+rsm_status rsm__plan_copy_stoppable(const rsm_start_options *options, rsm_process **ret_stoppable, rsm_error *reterr) {
+  size_t size = options->stoppable_count * sizeof **ret_stoppable;
+  rsm_process *copy = size ? rsm__malloc(size) : NULL;
+  if (size && !copy) return rsm__fail_memory(reterr);
+  if (copy) memcpy(copy, options->stoppable, size);
+  *ret_stoppable = copy;
+  return RSM_OK;
 }
 
 bool rsm__plan_carries_us(const rsm__carriers *carriers, const rsm_process *process) {

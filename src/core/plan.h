@@ -34,6 +34,8 @@ typedef struct rsm__carriers {
   const rsm_process *stoppable; /* those that the caller has excepted; never ourselves */
   size_t stoppable_count;
 } rsm__carriers;
+/* What the options except, to be freed with rsm__free; NULL: nobody. */
+rsm_status rsm__plan_copy_stoppable(const rsm_start_options *options, rsm_process **ret_stoppable, rsm_error *reterr);
 bool rsm__plan_carries_us(const rsm__carriers *carriers, const rsm_process *process);
 
 /* Is a process of the unit that carries us its main process, though no ancestor of ours? Then it is a child of the

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "core/plan.h"
 #include "os/launch.h"
 #include "os/process.h"
 #include "os/windows/wide.h"
@@ -71,16 +72,6 @@ static rsm_status check_options(const rsm_start_options *options, rsm_error *ret
   return RSM_OK;
 }
 
-static rsm_status copy_stoppable(rsm__system *session, const rsm_start_options *options, rsm_error *reterr) {
-  size_t size = options->stoppable_count * sizeof *session->stoppable;
-  if (!size) return RSM_OK;
-  session->stoppable = rsm__malloc(size);
-  if (!session->stoppable) return rsm__fail_memory(reterr);
-  memcpy(session->stoppable, options->stoppable, size);
-  session->stoppable_count = options->stoppable_count;
-  return RSM_OK;
-}
-
 /* As the system spelled it: nobody says that it takes the other letter case. */
 static bool read_key(const wchar_t *wide, char *key) {
   for (size_t i = 0; i < RSM_KEY_LENGTH; i++) {
@@ -98,8 +89,9 @@ static rsm_status start(const rsm_start_options *options, void **ret_state, char
   wchar_t key[KEY_UNITS + 1] = {0}; /* Windows does not end it */
   rsm_status status = check_options(options, reterr);
   if (status == RSM_OK) status = new_session(true, &session, reterr);
-  if (status == RSM_OK) status = copy_stoppable(session, options, reterr);
+  if (status == RSM_OK) status = rsm__plan_copy_stoppable(options, &session->stoppable, reterr);
   if (status != RSM_OK) return status;
+  session->stoppable_count = options->stoppable_count;
   DWORD code = session->native->RmStartSession(&session->handle, 0, key);
   if (code != ERROR_SUCCESS) return rsm__native_fail(reterr, code, "RmStartSession", NULL);
   session->open = true;

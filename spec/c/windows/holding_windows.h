@@ -10,8 +10,8 @@
 #include "check.h"
 #include "os/clock.h"
 #include "os/holders.h"
-#include "os/windows/wide.h"
 #include "os/windows/create_process.h"
+#include "os/windows/wide.h"
 
 enum { HOLDING_LIMIT_MS = 20000, HOLDING_PATH = 2048 };
 

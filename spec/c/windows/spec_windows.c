@@ -11,8 +11,8 @@
 #include <wchar.h>
 #include <windows.h>
 
-#include "scripted_rstrtmgr.h"
 #include "os/windows/create_process.h"
+#include "scripted_rstrtmgr.h"
 
 #define PROCESS "spec_windows.process"
 

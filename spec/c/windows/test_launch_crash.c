@@ -9,9 +9,9 @@
 #include "os/launch.h"
 #include "os/private_dir.h"
 #include "os/user.h"
+#include "os/windows/create_process.h"
 #include "os/windows/launch_hooks.h"
 #include "os/windows/launch_record.h"
-#include "os/windows/create_process.h"
 
 static const char *record_name(DWORD owner) {
   static char name[48];

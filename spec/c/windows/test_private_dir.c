@@ -7,9 +7,9 @@
 #include "base/cleanup.h"
 #include "os/clock.h"
 #include "os/user.h"
+#include "os/windows/create_process.h"
 #include "os/windows/private.h"
 #include "os/windows/wide.h"
-#include "os/windows/create_process.h"
 
 static rsm__dir *home;
 static char home_name[40];

@@ -1,7 +1,7 @@
 /* test_system_carriers.c: the `system` manager, when the system's Restart Manager would stop who has started us: each
  * test runs in a child of this program, whose parent is shown as affected. SPDX-License-Identifier: MIT */
-#include "system_fixture.h"
 #include "os/windows/create_process.h"
+#include "system_fixture.h"
 
 #include <stdlib.h>
 #include <wchar.h>

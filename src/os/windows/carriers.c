@@ -17,8 +17,7 @@
 #include "os/windows/process_list.h"
 #include "os/windows/window.h"
 
-/* Windows' programs outlive who started them. So the desktop's shell, which starts nearly everything, carries nobody.
- */
+/* Windows' programs outlive who started them: the desktop's shell, which starts nearly everything, carries nobody. */
 static const rsm__listed_process *next(const rsm__process_list *list, const rsm__listed_process *at, uint32_t shell,
                                        size_t depth) {
   /* Parents are no younger than their children; equal times in a circle are the only way not to come to an end. */

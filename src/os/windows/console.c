@@ -13,13 +13,13 @@
 #include <string.h>
 
 #include "os/windows/command_line.h"
+#include "os/windows/create_process.h"
 #include "os/windows/handle.h"
 #include "os/windows/os_error.h"
 #include "os/windows/process_list.h"
 #include "os/windows/search_path.h"
 #include "os/windows/wide.h"
 #include "os/windows/window.h"
-#include "os/windows/create_process.h"
 
 enum { HELPER_MS = 8000, MOST_COMPANY = 2000, MOST_ATTACHED = 4096, TARGET_FIRST = 0 };
 /* The helper's exit status; any other is an error number of Windows'. Not 0: that is rundll32's own when it has found

@@ -8,11 +8,11 @@
 #include "os/windows/launch_create.h"
 
 #include "base/cleanup.h"
+#include "os/windows/create_process.h"
 #include "os/windows/filetime.h"
 #include "os/windows/handle.h"
 #include "os/windows/os_error.h"
 #include "os/windows/wide.h"
-#include "os/windows/create_process.h"
 
 /* ---- The environment ---- */
 

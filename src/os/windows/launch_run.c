@@ -12,11 +12,11 @@
 #include "base/error.h"
 #include "os/launch.h"
 #include "os/windows/command_line.h"
+#include "os/windows/create_process.h"
 #include "os/windows/handle.h"
 #include "os/windows/os_error.h"
 #include "os/windows/search_path.h"
 #include "os/windows/wide.h"
-#include "os/windows/create_process.h"
 
 /* ---- Where the program is ---- */
 

@@ -99,8 +99,10 @@ static bool add_place(rsm__targets *t, uint32_t target, const rsm__place *place)
     if (place->deleted || rsm__windows_status(place->error) != RSM_FILE_NOT_FOUND) t->has_closed = true;
     return add_refused(t, target, place);
   }
-  if (!place->has_id) t->has_numberless = true;
-  if (!place->has_id) return true;
+  if (!place->has_id) {
+    t->has_numberless = true;
+    return true;
+  }
   const rsm__target_file file = {
       .id = place->id, .target = target, .directory = place->directory, .folder = "", .name = ""};
   return add_file(t, &file);

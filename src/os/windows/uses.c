@@ -161,7 +161,7 @@ static uint64_t read_directory(HANDLE process, uintptr_t block, bool wide) {
     return 0;
   if (!ReadProcessMemory(process, (const char *)(uintptr_t)parameters + (wide ? 0x48 : 0x2C), &handle, size, &done))
     return 0;
-  return handle;
+  return handle & ~HANDLE_FLAGS;
 }
 
 static bool is_working_directory(rsm__looked *looked, uint64_t value) {
@@ -178,7 +178,7 @@ static bool is_working_directory(rsm__looked *looked, uint64_t value) {
       looked->directories[1] = read_directory(looked->handle, narrow, false);
   }
   looked->has_directory = true;
-  return value == (looked->directories[0] & ~HANDLE_FLAGS) || value == (looked->directories[1] & ~HANDLE_FLAGS);
+  return value == looked->directories[0] || value == looked->directories[1];
 }
 
 /* ---- Handles ---- */
